@@ -1,0 +1,40 @@
+# Two commands on a fresh machine: `make book` and `make test`. Everything else is here too.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+VENV := .venv/Scripts
+else
+VENV := .venv/bin
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve bench mutants lint fix clean environment
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\): *[a-z]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+environment:
+	@$(PYTHON) tools/environment.py
+
+book: environment  ## set up, execute the notebooks that changed, build the site into _build/html
+	@$(VENV)/python -m tools.book build
+
+test: environment  ## set up, build, and run every test
+	@$(VENV)/python -m tools.book test
+
+serve: environment  ## show the built site on http://127.0.0.1:8000
+	@$(VENV)/python -m tools.book serve
+
+bench: environment  ## time reglib beside PyTorch, Keras and scikit-learn
+	@$(VENV)/python -m bench
+
+mutants: environment  ## mutation testing of reglib against its unit tests (long)
+	@$(VENV)/python -m tools.mutants
+
+lint: environment  ## ruff, spelling, and clean storage of the notebooks
+	@$(VENV)/python -m tools.lint
+
+fix: environment  ## mend what lint can mend
+	@$(VENV)/python -m tools.lint --fix
+
+clean: environment  ## remove everything that was built
+	@$(VENV)/python -m tools.book clean

@@ -1,0 +1,136 @@
+"""Execute notebooks with nbmake, once each: only those whose code, modules or requirements have changed.
+
+Executed copies live in ``_executed/notebooks``; the notebooks under ``book/``
+are never modified. What each run cost stands in ``_executed/runs.json``.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import grimp
+
+from tools import notebooks
+
+ROOT = notebooks.ROOT
+EXECUTED = ROOT / "_executed"
+COPIES = EXECUTED / "notebooks"
+RUNS = EXECUTED / "runs.json"
+PACKAGES = ("reglib", "regcheck")
+LIMIT_SECONDS = 60
+LIMIT_MB = 1500
+CELL_TIMEOUT = 300
+ENVIRONMENT = {
+    # Notebooks run in parallel: with one thread each they do not fight over the cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "IPYTHONDIR": str(ROOT / "tools" / "kernel_profile"),
+    "PYTHONWARNINGS": "error::SyntaxWarning",
+}
+
+
+def code_of(notebook):
+    """Return the code of a notebook as one text, cell ids included."""
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return "\n".join(f"# {cell['id']}\n{notebooks.source(cell)}" for cell in code)
+
+
+def imported_modules(code, graph):
+    """Return the modules of our packages that ``code`` imports by name."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names & graph.modules
+
+
+def dependencies(code, graph):
+    """Return every module of ours that ``code`` depends on, directly or through others."""
+    direct = imported_modules(code, graph)
+    found = set(direct)
+    for module in direct:
+        found |= graph.find_upstream_modules(module)
+    return found | {module.rpartition(".")[0] for module in found if "." in module}
+
+
+def module_file(module):
+    """Return the source file of a module of ours."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def key(notebook, graph):
+    """Return a fingerprint of everything that a notebook's outputs depend on."""
+    code = code_of(notebook)
+    digest = hashlib.sha256(f"{sys.version_info[:2]}\n{code}".encode())
+    digest.update((ROOT / "requirements.txt").read_bytes())
+    for module in sorted(dependencies(code, graph)):
+        digest.update(module_file(module).read_bytes())
+    return digest.hexdigest()
+
+
+def runs():
+    """Return the record of the last runs: path in the book -> key, outcome, seconds, peak_mb."""
+    return json.loads(RUNS.read_text(encoding="utf-8")) if RUNS.exists() else {}
+
+
+def name_of(path):
+    """Return a notebook's path inside ``book/``, with forward slashes."""
+    return path.relative_to(ROOT / "book").as_posix()
+
+
+def stale(record=None):
+    """Return the notebooks to execute, as {name: key}."""
+    record = runs() if record is None else record
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    todo = {}
+    for path in notebooks.paths():
+        name, fingerprint = name_of(path), key(notebooks.read(path), graph)
+        done = record.get(name, {})
+        if done.get("key") != fingerprint or done.get("outcome") != "passed" or not (COPIES / name).exists():
+            todo[name] = fingerprint
+    return todo
+
+
+def failure_line(name, row):
+    """Return one line that names notebook, cell and error."""
+    where = f"cell {row['cell']} (id {row['cell_id']})" if "cell" in row else "no cell"
+    return f"book/{name}: {where}: {row.get('error', 'see the traceback above')}"
+
+
+def execute(workers=2):
+    """Execute every stale notebook; return the exit status."""
+    record = runs()
+    current = {name_of(path) for path in notebooks.paths()}
+    record = {name: row for name, row in record.items() if name in current}
+    todo = stale(record)
+    if not todo:
+        print(f"notebooks: all {len(current)} are up to date")
+        return 0
+    print(f"notebooks: executing {len(todo)} of {len(current)}", flush=True)
+    for name in todo:
+        (COPIES / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / "book" / name, COPIES / name)
+    report = EXECUTED / "last-run.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "--nbmake-kernel=python3"]
+    command += [f"--nbmake-timeout={CELL_TIMEOUT}", "-p", "tools.nbmake_record", "--record", str(report), "-q"]
+    command += ["-n", str(min(workers, len(todo)))] if workers > 1 and len(todo) > 1 else []
+    command += ["--rootdir", str(ROOT), *(str(COPIES / name) for name in todo)]
+    status = subprocess.run(command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, check=False).returncode
+    rows = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    for nodeid, row in rows.items():
+        name = nodeid.replace("\\", "/").split("_executed/notebooks/")[-1]
+        record[name] = {"key": todo[name], **row}
+        if row["outcome"] != "passed":
+            print(f"error: {failure_line(name, row)}")
+    RUNS.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return status

@@ -1,0 +1,37 @@
+"""Everything that must be tidy: ``python -m tools.lint`` checks it, ``--fix`` mends what can be mended."""
+
+import argparse
+import subprocess
+import sys
+
+from tools import notebooks
+
+SPELLING = ["codespell", "--skip", ".git,.venv,_build,_executed,mutants,*.svg", "--builtin", "clear,rare"]
+
+
+def main(arguments=None):
+    """Run each tool; return 1 if any complained."""
+    parser = argparse.ArgumentParser(prog="python -m tools.lint", description=__doc__)
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended")
+    fix = parser.parse_args(arguments).fix
+    commands = [
+        ["ruff", "check", *(["--fix"] if fix else []), "."],
+        ["ruff", "format", *([] if fix else ["--check"]), "."],
+        ["tools.notebooks", *(["--fix"] if fix else [])],
+        SPELLING,
+    ]
+    failed = [
+        command[0]
+        for command in commands
+        if subprocess.run([sys.executable, "-m", *map(_module, command)], cwd=notebooks.ROOT, check=False).returncode
+    ]
+    print(f"not tidy: {', '.join(failed)}" if failed else "tidy")
+    return bool(failed)
+
+
+def _module(word):
+    return "codespell_lib" if word == "codespell" else word
+
+
+if __name__ == "__main__":
+    sys.exit(main())

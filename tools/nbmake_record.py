@@ -1,0 +1,89 @@
+"""A pytest plugin that records what each notebook costs: seconds, peak memory, and where it failed.
+
+Used as ``pytest --nbmake -p tools.nbmake_record --record FILE``. Peak memory is
+the sum of the resident sets of the kernel and its children, sampled every 50 ms.
+"""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+INTERVAL = 0.05
+
+
+class PeakMemory(threading.Thread):
+    """Watch the children of this process until told to stop; ``peak`` is in bytes."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak = 0
+        self._stop_event = threading.Event()
+
+    def run(self):
+        while not self._stop_event.wait(INTERVAL):
+            self.peak = max(self.peak, self._resident())
+
+    def stop(self):
+        self._stop_event.set()
+        self.join()
+
+    @staticmethod
+    def _resident():
+        total = 0
+        for child in psutil.Process().children(recursive=True):
+            try:
+                total += child.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return total
+
+
+def pytest_addoption(parser):
+    parser.addoption("--record", help="write what each notebook cost to this JSON file")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    if not getattr(item, "nbmake", False):
+        return (yield)
+    memory, start = PeakMemory(), time.perf_counter()
+    memory.start()
+    try:
+        return (yield)
+    except Exception as error:
+        result = error.args[0] if error.args else None
+        failure = getattr(result, "error", None)
+        if failure is not None:
+            cell = result.nb.cells[failure.failing_cell_index]
+            item.user_properties.append(("cell", failure.failing_cell_index + 1))
+            item.user_properties.append(("cell_id", cell.get("id", "?")))
+            item.user_properties.append(("error", failure.summary))
+        raise
+    finally:
+        memory.stop()
+        item.user_properties.append(("seconds", round(time.perf_counter() - start, 2)))
+        item.user_properties.append(("peak_mb", round(memory.peak / 1e6)))
+
+
+class Recorder:
+    """Collects the reports (also those of xdist's workers) and writes them at the end."""
+
+    def __init__(self, path):
+        self.path, self.rows = Path(path), {}
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call":
+            self.rows[report.nodeid.split("::")[0]] = {"outcome": report.outcome, **dict(report.user_properties)}
+
+    def pytest_sessionfinish(self):
+        self.path.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def pytest_configure(config):
+    path = config.getoption("--record")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(path))

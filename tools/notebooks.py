@@ -1,0 +1,137 @@
+"""The rules of storage for notebooks: clean, with minimal metadata, and one identical set-up cell.
+
+``python -m tools.notebooks`` reports what breaks them; ``--fix`` mends it.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SETUP_ID = "set-up"
+SETUP_TAGS = ["hide-cell"]
+SETUP = """\
+# Set-up, the same in every chapter: find reglib, or install it (and nothing else) in Colab.
+import importlib.util, os, pathlib, subprocess, sys  # noqa: E401
+
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # TensorFlow: quiet, and the same sums everywhere
+REPOSITORY = "{address}"
+if importlib.util.find_spec("reglib") is None:
+    clone = next((folder for folder in pathlib.Path.cwd().parents if (folder / "reglib").is_dir()), None)
+    if clone is not None:
+        sys.path.insert(0, str(clone))
+    elif REPOSITORY:
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "git+" + REPOSITORY], check=True)
+    else:
+        raise ModuleNotFoundError("reglib is not installed; open this notebook inside a clone of the book")
+from reglib import plotting
+
+plotting.use_style()"""
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = {"tags", "mystnb"}
+
+
+def address():
+    """Return the repository's address: the one setting, in ``_config.yml``."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    return config["repository"]["url"] or ""
+
+
+def setup_source():
+    """Return the set-up cell that every notebook must carry."""
+    return SETUP.replace("{address}", address())
+
+
+def paths():
+    """Return every notebook of the book."""
+    return sorted((ROOT / "book").rglob("*.ipynb"))
+
+
+def read(path):
+    """Return a notebook as plain dictionaries."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def source(cell):
+    """Return a cell's text, whether stored as a string or as lines."""
+    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+
+
+def lines(text):
+    """Return text as the list of lines that the notebook format stores."""
+    return text.splitlines(keepends=True)
+
+
+def problems(notebook):
+    """Return what is wrong with a notebook's storage, one line each."""
+    found = []
+    if notebook["metadata"] != METADATA:
+        found.append(
+            f"notebook metadata is {sorted(notebook['metadata'])}, expected kernelspec and language_info alone"
+        )
+    ids = [cell.get("id") for cell in notebook["cells"]]
+    if None in ids or len(set(ids)) != len(ids):
+        found.append("a cell has no id, or two cells share one")
+    for cell in notebook["cells"]:
+        name = cell.get("id")
+        extra = set(cell["metadata"]) - CELL_METADATA
+        if extra:
+            found.append(f"cell {name}: metadata {sorted(extra)}")
+        if cell.get("outputs") or cell.get("execution_count"):
+            found.append(f"cell {name}: stored with outputs or an execution count")
+    setup = [cell for cell in notebook["cells"] if cell.get("id") == SETUP_ID]
+    if len(setup) != 1 or source(setup[0]) != setup_source() or setup[0]["metadata"].get("tags") != SETUP_TAGS:
+        found.append(f"needs one cell with id {SETUP_ID!r}, tags {SETUP_TAGS} and the common text")
+    return found
+
+
+def clean(notebook):
+    """Return the notebook as it should be stored; ids are kept."""
+    cells = []
+    for cell in notebook["cells"]:
+        kept = {"cell_type": cell["cell_type"]}
+        if cell["cell_type"] == "code":
+            kept["execution_count"] = None
+        kept["id"] = cell["id"]
+        kept["metadata"] = {key: value for key, value in cell["metadata"].items() if key in CELL_METADATA}
+        if cell["cell_type"] == "code":
+            kept["outputs"] = []
+        text = source(cell)
+        if cell["id"] == SETUP_ID:
+            text, kept["metadata"] = setup_source(), {"tags": SETUP_TAGS}
+        kept["source"] = lines(text)
+        cells.append(kept)
+    return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+
+
+def write(path, notebook):
+    """Store a notebook as Jupyter does: one space of indentation, a final newline."""
+    Path(path).write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main(arguments=None):
+    """Check the notebooks named (or all of them); return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fix", action="store_true", help="clean the notebooks in place")
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    options = parser.parse_args(arguments)
+    status = 0
+    for path in options.notebooks or paths():
+        notebook = read(path)
+        if options.fix and clean(notebook) != notebook:
+            write(path, clean(notebook))
+            print(f"{path}: cleaned")
+        for problem in problems(read(path)):
+            print(f"{path}: {problem}")
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

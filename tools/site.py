@@ -1,0 +1,128 @@
+"""Build the website into ``_build/html`` from the notebooks that nbmake executed.
+
+A copy of the sources is staged in ``_executed/site``: Markdown as it stands,
+each notebook with the outputs of its executed copy, and a configuration with
+three additions that only a build can know: execution off, MathJax served by the
+site itself, and the table of what each notebook cost.
+"""
+
+import hashlib
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+
+import yaml
+
+from tools import execute, notebooks
+
+ROOT = notebooks.ROOT
+STAGE = execute.EXECUTED / "site"
+KEY = execute.EXECUTED / "site.key"
+HTML = ROOT / "_build" / "html"
+MATHJAX_FILES = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
+
+
+def with_outputs(path):
+    """Return the stored notebook with the outputs of its executed copy, matched by cell id."""
+    stored = notebooks.read(path)
+    done = {cell["id"]: cell for cell in notebooks.read(execute.COPIES / execute.name_of(path))["cells"]}
+    for cell in stored["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = done[cell["id"]]["outputs"]
+            cell["execution_count"] = done[cell["id"]]["execution_count"]
+    return stored
+
+
+def runs_table():
+    """Return the Markdown table of what each notebook cost to run."""
+    rows = ["| Notebook | Seconds | Peak memory (MB) |", "|:--|--:|--:|"]
+    for name, row in sorted(execute.runs().items()):
+        rows.append(f"| [{name}]({name}) | {row['seconds']:.1f} | {row['peak_mb']} |")
+    return "\n".join(rows)
+
+
+def pages_address(repository):
+    """Return the address that GitHub Pages gives a repository's site, or an empty string."""
+    match = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)/?", repository)
+    return f"https://{match[1].lower()}.github.io/{match[2]}/" if match else ""
+
+
+def staged_config():
+    """Return ``_config.yml`` with what only a build can know."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config["execute"]["execute_notebooks"] = "off"
+    sphinx = config["sphinx"]["config"]
+    sphinx["mathjax_path"] = "mathjax/tex-mml-chtml.js"
+    sphinx["html_static_path"] = ["book/_static", "mathjax_static"]
+    sphinx["myst_substitutions"]["runs_table"] = runs_table()
+    repository = config["repository"]["url"]
+    if not repository:  # no address yet, so no button may lead anywhere
+        config.pop("launch_buttons")
+        config["html"].update(dict.fromkeys(("use_repository_button", "use_issues_button"), False))
+    elif pages_address(repository):
+        sphinx["html_baseurl"] = sphinx["ogp_site_url"] = pages_address(repository)
+        sphinx["extra_extensions"] = []
+        sphinx.pop("extra_extensions")
+        config["sphinx"]["extra_extensions"] += ["sphinx_sitemap"]
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def put(path, content):
+    """Write a file if its content differs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
+
+
+def stage():
+    """Lay out the sources of the site; remove what is no longer there."""
+    wanted = {STAGE / "_config.yml": staged_config().encode(), STAGE / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
+    for path in sorted((ROOT / "book").rglob("*")):
+        if path.is_file() and ".ipynb_checkpoints" not in path.parts:
+            wanted[STAGE / path.relative_to(ROOT)] = path.read_bytes()
+    package = importlib.metadata.distribution("sphinx-mathjax-offline")
+    mathjax = package.locate_file("sphinx-mathjax-offline/static/mathjax")
+    for name in MATHJAX_FILES:
+        files = sorted((mathjax / name).iterdir()) if (mathjax / name).is_dir() else [mathjax / name]
+        for path in files:
+            wanted[STAGE / "mathjax_static" / "mathjax" / path.relative_to(mathjax)] = path.read_bytes()
+    for path, content in wanted.items():
+        if path.suffix != ".ipynb":
+            put(path, content)
+    for path in notebooks.paths():
+        notebooks.write(STAGE / path.relative_to(ROOT), with_outputs(path))
+    for path in STAGE.rglob("*"):
+        if path.is_file() and path not in wanted:
+            path.unlink()
+
+
+def fingerprint():
+    """Return a fingerprint of all that the site is built from, reglib's source (the API pages) included."""
+    digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
+    sources = [path for path in STAGE.rglob("*") if path.is_file()]
+    for package in execute.PACKAGES:
+        sources += (ROOT / package).rglob("*.py")
+    for path in sorted(sources):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def build():
+    """Build the site, warnings being errors; return the exit status. Nothing changed: nothing done."""
+    stage()
+    wanted = fingerprint()
+    if KEY.exists() and KEY.read_text() == wanted and (HTML / "index.html").exists():
+        print("site: up to date")
+    else:
+        KEY.unlink(missing_ok=True)
+        shutil.rmtree(ROOT / "_build", ignore_errors=True)  # a page must not survive its source, nor a warning hide
+        command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(STAGE), "--path-output", str(ROOT)]
+        status = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], cwd=ROOT, check=False).returncode
+        if status:
+            print("error: the site was not built; the warnings above are errors")
+            return status
+        KEY.write_text(wanted)
+    print(f"site: {(HTML / 'index.html').as_uri()}")
+    return 0
