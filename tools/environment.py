@@ -48,12 +48,12 @@ def find_python():
     if sys.version_info[:2] in SUPPORTED:
         return sys.executable
     for version in SUPPORTED:
-        candidate = shutil.which("python%d.%d" % version)
+        candidate = shutil.which("python{}.{}".format(*version))
         if candidate and version_of(candidate) == version:
             return candidate
     fail(
-        "this book needs Python 3.11, 3.12 or 3.13; %s is %d.%d and no other was found on the PATH. "
-        "Install one, or name it: make PYTHON=/path/to/python3.12" % ((sys.executable,) + tuple(sys.version_info[:2]))
+        f"this book needs Python 3.11, 3.12 or 3.13; {sys.executable} is {sys.version.split()[0]} and no other was "
+        "found on the PATH. Install one, or name it: make PYTHON=/path/to/python3.12"
     )
 
 
@@ -83,9 +83,7 @@ def venv_python():
 def explain(output):
     """Return one line that says why pip failed."""
     if "No space left on device" in output or "not enough space on the disk" in output:
-        return "the disk is full: the installation needs about %.0f GB; free some and run the same command again" % (
-            SPACE_NEEDED_GB
-        )
+        return f"the disk is full: about {SPACE_NEEDED_GB:.0f} GB are needed; free some and run the same command again"
     if any(sign in output for sign in NETWORK_SIGNS):
         return "the package index could not be reached; check the network and run the same command again"
     errors = [line for line in output.splitlines() if line.startswith("ERROR")]
@@ -94,7 +92,7 @@ def explain(output):
 
 def run_pip(arguments):
     """Run pip in the environment; on failure stop with one line."""
-    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q"] + arguments
+    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = process.communicate()[0].decode("utf-8", "replace")
     if process.returncode:
@@ -109,9 +107,9 @@ def main():
     if version_of(venv_python()) not in SUPPORTED:
         free = shutil.disk_usage(ROOT).free / 1e9
         if free < SPACE_NEEDED_GB:
-            fail("the installation needs about %.0f GB of disk, and %.1f GB are free here" % (SPACE_NEEDED_GB, free))
+            fail(f"the installation needs about {SPACE_NEEDED_GB:.0f} GB of disk, and {free:.1f} GB are free here")
         shutil.rmtree(VENV, ignore_errors=True)
-        print("Creating .venv with %s" % python, flush=True)
+        print(f"Creating .venv with {python}", flush=True)
         made = subprocess.Popen([python, "-m", "venv", VENV], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = made.communicate()[0].decode("utf-8", "replace")
         if made.returncode:

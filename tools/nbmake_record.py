@@ -5,6 +5,7 @@ the sum of the resident sets of the kernel and its children, sampled every 50 ms
 """
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 INTERVAL = 0.05
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class PeakMemory(threading.Thread):
@@ -61,7 +63,7 @@ def pytest_runtest_call(item):
             cell = result.nb.cells[failure.failing_cell_index]
             item.user_properties.append(("cell", failure.failing_cell_index + 1))
             item.user_properties.append(("cell_id", cell.get("id", "?")))
-            item.user_properties.append(("error", failure.summary))
+            item.user_properties.append(("error", COLORS.sub("", failure.summary)))
         raise
     finally:
         memory.stop()

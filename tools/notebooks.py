@@ -17,7 +17,7 @@ SETUP = """\
 # Set-up, the same in every chapter: find reglib, or install it (and nothing else) in Colab.
 import importlib.util, os, pathlib, subprocess, sys  # noqa: E401
 
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # TensorFlow: quiet, and the same sums everywhere
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # TensorFlow: quiet, same sums everywhere
 REPOSITORY = "{address}"
 if importlib.util.find_spec("reglib") is None:
     clone = next((folder for folder in pathlib.Path.cwd().parents if (folder / "reglib").is_dir()), None)
@@ -110,9 +110,9 @@ def clean(notebook):
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
-def write(path, notebook):
-    """Store a notebook as Jupyter does: one space of indentation, a final newline."""
-    Path(path).write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def dump(notebook):
+    """Return a notebook's bytes as Jupyter stores them: one space of indentation, a final newline."""
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def main(arguments=None):
@@ -125,7 +125,7 @@ def main(arguments=None):
     for path in options.notebooks or paths():
         notebook = read(path)
         if options.fix and clean(notebook) != notebook:
-            write(path, clean(notebook))
+            path.write_bytes(dump(clean(notebook)))
             print(f"{path}: cleaned")
         for problem in problems(read(path)):
             print(f"{path}: {problem}")

@@ -63,8 +63,6 @@ def staged_config():
         config["html"].update(dict.fromkeys(("use_repository_button", "use_issues_button"), False))
     elif pages_address(repository):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = pages_address(repository)
-        sphinx["extra_extensions"] = []
-        sphinx.pop("extra_extensions")
         config["sphinx"]["extra_extensions"] += ["sphinx_sitemap"]
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
@@ -81,7 +79,8 @@ def stage():
     wanted = {STAGE / "_config.yml": staged_config().encode(), STAGE / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and ".ipynb_checkpoints" not in path.parts:
-            wanted[STAGE / path.relative_to(ROOT)] = path.read_bytes()
+            content = notebooks.dump(with_outputs(path)) if path.suffix == ".ipynb" else path.read_bytes()
+            wanted[STAGE / path.relative_to(ROOT)] = content
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     mathjax = package.locate_file("sphinx-mathjax-offline/static/mathjax")
     for name in MATHJAX_FILES:
@@ -89,10 +88,7 @@ def stage():
         for path in files:
             wanted[STAGE / "mathjax_static" / "mathjax" / path.relative_to(mathjax)] = path.read_bytes()
     for path, content in wanted.items():
-        if path.suffix != ".ipynb":
-            put(path, content)
-    for path in notebooks.paths():
-        notebooks.write(STAGE / path.relative_to(ROOT), with_outputs(path))
+        put(path, content)
     for path in STAGE.rglob("*"):
         if path.is_file() and path not in wanted:
             path.unlink()
@@ -118,11 +114,19 @@ def build():
     else:
         KEY.unlink(missing_ok=True)
         shutil.rmtree(ROOT / "_build", ignore_errors=True)  # a page must not survive its source, nor a warning hide
-        command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(STAGE), "--path-output", str(ROOT)]
+        command = [
+            sys.executable,
+            "-c",
+            "from jupyter_book.cli.main import main; main()",
+            "build",
+            str(STAGE),
+            "--path-output",
+            str(ROOT),
+        ]
         status = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], cwd=ROOT, check=False).returncode
-        if status:
+        if status or not (HTML / "index.html").exists():
             print("error: the site was not built; the warnings above are errors")
-            return status
+            return status or 1
         KEY.write_text(wanted)
     print(f"site: {(HTML / 'index.html').as_uri()}")
     return 0

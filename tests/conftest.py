@@ -1,0 +1,22 @@
+"""What all tests share: the paths of the project, and a loud word when the site tests were skipped."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_BROWSER = "no Chromium was found and none could be fetched"
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The folder of the project."""
+    return ROOT
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section("SITE TESTS SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests of the website did not run: {NO_BROWSER}.")
+        terminalreporter.line("Install Chromium (Debian: apt-get install chromium) and run the tests again.")

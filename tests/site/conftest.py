@@ -1,0 +1,75 @@
+"""The built site, served on a port of this machine, and a headless Chromium to look at it with."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+from playwright.sync_api import Error, sync_playwright
+
+from tests.conftest import NO_BROWSER, ROOT
+
+HTML = ROOT / "_build" / "html"
+SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files and keeps its log to itself."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def html():
+    """The folder of the built site."""
+    if not (HTML / "index.html").exists():
+        pytest.fail("there is no site to test: run `make book` (or `python -m tools.book build`) first")
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def address(html):
+    """The site's address on this machine."""
+    handler = functools.partial(QuietHandler, directory=str(html))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def launch(playwright):
+    """Return a Chromium: the system's, else Playwright's own, else one that it fetches; None if there is none."""
+    for name in SYSTEM_BROWSERS:
+        path = shutil.which(name)
+        if path:
+            return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    for fetch in (False, True):
+        if fetch:
+            command = [sys.executable, "-m", "playwright", "install", "chromium"]
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                return None
+        try:
+            return playwright.chromium.launch(args=ARGUMENTS)
+        except Error:
+            continue
+    return None
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium. Without one the site tests are skipped, or fail where REQUIRE_BROWSER is set."""
+    with sync_playwright() as playwright:
+        found = launch(playwright)
+        if found is None:
+            (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(NO_BROWSER)
+        yield found
+        found.close()
