@@ -1,4 +1,4 @@
-"""What every chapter owes its reader: the anatomy, clean storage, short cells, captions, citations, exercises, a budget."""
+"""What every chapter owes its reader: anatomy, clean storage, short cells, captions, citations, exercises, a budget."""
 
 import ast
 import functools

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import sys
 
 import grimp
 import pytest
@@ -60,8 +61,6 @@ def test_imports_point_downwards(graph, name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_only_numpy_and_the_stated_extras(graph, name):
-    import sys
-
     outside = graph.find_modules_directly_imported_by(f"reglib.{name}") - {"reglib"}
     outside = {other for other in outside if not other.startswith("reglib.")} - set(sys.stdlib_module_names)
     assert outside <= {"numpy"} | EXTRAS.get(name, set())
