@@ -71,7 +71,8 @@ def replica_shape(name, per_replica, array_name, array):
 def generator(name, rng):
     """Return ``rng`` if it is a ``numpy.random.Generator``; say how to make one otherwise."""
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{name} must be a numpy.random.Generator, for instance numpy.random.default_rng(0); got {rng!r}")
+        expected = "a numpy.random.Generator, for instance numpy.random.default_rng(0)"
+        raise TypeError(f"{name} must be {expected}; got {rng!r}")
     return rng
 
 
@@ -80,3 +81,18 @@ def one_of(name, value, choices):
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
     return value
+
+
+def integer(name, value, *, low=None):
+    """Return ``value`` as an ``int`` that is at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if low is not None and value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+    return int(value)
+
+
+def same_shape(name, array, other_name, other):
+    """Check that two arrays have the same shape, when one is the gradient of the other."""
+    if array.shape != other.shape:
+        raise ValueError(f"{name} must have the shape of {other_name}, {other.shape}; got {array.shape}")
