@@ -28,7 +28,7 @@ def relu_backward(grad, y):
 
 
 def tanh(x):
-    """Hyperbolic tangent, for a floating-point array of any shape."""
+    """Hyperbolic tangent, y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)), for a floating-point array of any shape."""
     return np.tanh(float_array("x", x, finite=False))
 
 

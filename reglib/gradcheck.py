@@ -34,7 +34,7 @@ class GradientError(AssertionError):
 class Comparison:
     """One analytic directional derivative beside its central difference.
 
-    ``direction`` is the direction's running number, or a coordinate's index.
+    ``argument`` names the array that moved; ``direction`` is the direction's running number, or a coordinate's index.
     ``error`` is ``|analytic - numeric|`` over the larger of the two, but never
     over less than ``floor`` times the function's own size.
     """
@@ -84,7 +84,7 @@ def numeric_gradient(f, x, *, step=STEP):
     """Central differences of ``f`` coordinate by coordinate: two evaluations for each.
 
     ``x`` is an array, a list or a dict of arrays, all float64; the result has
-    the same structure. Meant for tiny arrays.
+    the same structure. ``step`` is the h of the difference. Meant for tiny arrays.
     """
     _, arrays, rebuild = _take_apart(x)
     step = number("step", step, low=0, low_open=True)
@@ -140,7 +140,11 @@ def check(f, grad, x, rng, *, directions=5, step=STEP, tolerance=1e-6, floor=1e-
 
 
 def check_coordinates(f, grad, x, *, step=STEP, tolerance=1e-6, floor=1e-3):
-    """Like `check`, but along every coordinate in turn: the failure names the entry. For tiny arrays."""
+    """Like `check`, but along every coordinate in turn: the failure names the entry. For tiny arrays.
+
+    ``f``, ``grad``, ``x``, ``step``, ``tolerance`` and ``floor`` are those of
+    `check`, and so are the report and the error.
+    """
 
     def draw(array):
         for index in np.ndindex(array.shape):
@@ -153,7 +157,8 @@ def check_vector(f, backward, x, rng, *, directions=5, step=STEP, tolerance=1e-6
     """Check the backward pass of an array-valued ``f`` through a random cotangent c.
 
     The scalar function ``sum(c * f(x))`` has the gradient ``backward(c, x)``,
-    which is what a backward pass computes. Other arguments as in `check`.
+    which is what a backward pass computes. ``x``, ``rng``, ``directions``, ``step``,
+    ``tolerance`` and ``floor`` are those of `check`, and so are the report and the error.
     """
     generator("rng", rng)
     cotangent = rng.standard_normal(np.shape(f(x)))

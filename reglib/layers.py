@@ -55,7 +55,7 @@ def dense_backward(grad, x, w):
 
 
 def dense_parameter_gradients(grad, x, w):
-    """Return grad_W and grad_b of `dense` alone: all that the first layer of a network needs."""
+    """Return grad_W = x^T grad and grad_b alone: all that the first layer of a network needs."""
     x, w = _checked(x, w)
     return _parameter_gradients(_checked_grad(grad, x, w), x, w)
 

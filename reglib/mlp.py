@@ -88,8 +88,8 @@ def forward(params, x, *, activation="relu"):
 def backward(params, cache, grad, *, activation="relu"):
     """Return the gradients of all parameters from ``grad``, the gradient with respect to the logits.
 
-    The result is a list like ``params``. The activation must be the one of the
-    forward pass.
+    ``cache`` comes from `forward`, with the same ``params`` and ``activation``. The
+    result is a list like ``params``.
     """
     layers = _layers(params)
     _, activate_backward = ACTIVATIONS[one_of("activation", activation, tuple(ACTIVATIONS))]
@@ -104,9 +104,10 @@ def backward(params, cache, grad, *, activation="relu"):
 def loss_and_grads(params, x, labels, *, activation="relu", loss=softmax_cross_entropy):
     """Return the data loss, one a replica, and the gradients of all parameters.
 
-    ``loss`` is a function of logits and labels that returns (loss, gradient):
+    ``params``, ``x`` and ``activation`` are those of `forward`. ``loss`` is a
+    function of logits and labels that returns (loss, gradient):
     `reglib.losses.softmax_cross_entropy` for classes, `reglib.losses.squared_error`
-    for regression (the labels are then targets of shape (..., B, K)).
+    for regression; the ``labels`` are then targets of shape (..., B, K).
     """
     logits, cache = forward(params, x, activation=activation)
     value, grad = loss(logits, labels)
@@ -114,7 +115,11 @@ def loss_and_grads(params, x, labels, *, activation="relu", loss=softmax_cross_e
 
 
 def accuracy(params, x, labels, *, activation="relu"):
-    """Return the fraction of examples whose largest logit is the right class, one a replica."""
+    """Return the fraction of examples whose largest logit is the right class, one a replica.
+
+    ``params``, ``x`` and ``activation`` are those of `forward`; ``labels`` has shape
+    (..., B), or (B,) for all replicas.
+    """
     logits, _ = forward(params, x, activation=activation)
     labels = np.asarray(labels)
     shape, shared = logits.shape[:-1], logits.shape[-2:-1]
