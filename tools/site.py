@@ -63,7 +63,7 @@ def staged_config():
         config["html"].update(dict.fromkeys(("use_repository_button", "use_issues_button"), False))
     elif pages_address(repository):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = pages_address(repository)
-        config["sphinx"]["extra_extensions"] += ["sphinx_sitemap"]
+        sphinx["extensions"].append("sphinx_sitemap")
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 

@@ -11,7 +11,11 @@ pytestmark = pytest.mark.site
 @pytest.fixture(scope="module")
 def soups(html):
     """Each page of the site, parsed."""
-    return {path: BeautifulSoup(path.read_bytes(), "html.parser") for path in html.rglob("*.html")}
+    return {
+        path: BeautifulSoup(path.read_bytes(), "html.parser")
+        for path in html.rglob("*.html")
+        if "_static" not in path.parts
+    }
 
 
 def targets(soup):

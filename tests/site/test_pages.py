@@ -15,6 +15,7 @@ SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height
 THEME = [
     ("label-content-name-mismatch", r'class="[^"]*(search-button|sidebar-toggle|theme-switch|btn)'),
     ("summary-name", r"<summary"),
+    ("region", r'class="logo__image'),
 ]
 
 
