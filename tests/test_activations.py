@@ -43,7 +43,8 @@ def test_no_overflow_far_out():
     np.testing.assert_array_equal(activations.sigmoid(far), [0, 0, 1, 1])
     np.testing.assert_array_equal(activations.sigmoid(np.array([-np.inf, np.inf])), [0, 1])
     np.testing.assert_allclose(activations.sigmoid(np.array([-700.0])), [np.exp(-700)], rtol=1e-14)
-    np.testing.assert_allclose(activations.softmax(np.array([1000.0, 1000.0, -1000.0])), [0.5, 0.5, 0])
+    rows = np.array([[1000.0, 1000.0, -1000.0], [-1000.0, -1000.0, -1000.0]])
+    np.testing.assert_allclose(activations.softmax(rows), [[0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3]])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -197,6 +197,12 @@ def test_the_relative_error_is_relative_whatever_the_scale():
             check(lambda x, s=scale: s * quadratic(x), lambda x, s=scale: 1.001 * s * quadratic_grad(x), X, rng())
 
 
+def test_the_relative_error_is_over_the_larger_number():
+    for factor, error in ((0.5, 0.5), (2.0, 0.5), (-1.0, 2.0)):
+        wrong = gradcheck.Comparison("x", 0, 3.0 * factor, 3.0, error)
+        assert gradcheck._error(wrong.analytic, wrong.numeric, 1e-3) == pytest.approx(wrong.error)
+
+
 def test_the_floor_is_a_thousandth_of_the_function():
     # slope 1e-7 beside a value of 1: |2e-7 - 1e-7| / 1e-3 = 1e-4
     def f(x):

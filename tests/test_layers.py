@@ -105,6 +105,7 @@ def test_bad_shapes_are_named():
         ((np.ones(D), w, b), f"x must have shape (..., B, D), got ({D},)"),
         ((x, np.ones(D), b), f"w must have shape (..., D, H), got ({D},)"),
         ((np.ones((B, 7)), w, b), "x has 7 inputs on its last axis, but w of shape (2, 5) takes 2"),
+        ((np.ones((S, B, 7)), w, b), "x has 7 inputs on its last axis, but w of shape (2, 5) takes 2"),
         ((x, w, np.ones(D)), "b must have shape (5,) beside w of shape (2, 5), got (2,)"),
         ((x, w, np.ones((1, H))), "b must have shape (5,) beside w of shape (2, 5), got (1, 5)"),
         ((x, np.ones((S, D, H)), b), "b must have shape (3, 5) beside w of shape (3, 2, 5), got (5,)"),

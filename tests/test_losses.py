@@ -43,6 +43,9 @@ def test_a_confident_wrong_answer_costs_its_true_amount():
     loss, grad = softmax_cross_entropy(np.array([[0.0, 2000.0]]), np.array([0]))
     assert loss == 2000
     np.testing.assert_array_equal(grad, [[-1, 1]])
+    loss, grad = softmax_cross_entropy(np.array([[0.0, 2000.0], [-3000.0, -3000.0]]), np.array([0, 1]))
+    assert loss == pytest.approx((2000 + np.log(2)) / 2)
+    np.testing.assert_array_equal(grad, [[-0.5, 0.5], [0.25, -0.25]])
     loss, _ = softmax_cross_entropy(np.array([[50.0, 0.0]]), np.array([0]))
     assert loss == pytest.approx(np.exp(-50), rel=1, abs=1e-15)
 
