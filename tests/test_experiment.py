@@ -52,7 +52,7 @@ def test_the_mean_interval_is_scipys_along_the_first_axis():
 
 
 def test_paired_equals_scipy():
-    a, b = arms(0.3, n=24)
+    a, b = arms(0.3, n=24, spread=0.5)
     result = compare(a, b, confidence=0.9)
     t = stats.ttest_rel(a, b)
     expected = t.confidence_interval(0.9)
