@@ -20,6 +20,10 @@ Three ways to shrink a weight w, with learning rate eta:
 What is added to the gradient passes through momentum and through Adam's scaling;
 what is decoupled does not. For SGD without momentum the two are the same step.
 
+Keras on TensorFlow rounds momentum, betas and weight decay to float32 even in float64 training
+(``keras.ops.cast(0.9, "float64")`` is 0.8999999761581421). Trajectories agree to the last digits
+for values that float32 holds exactly, such as 0.875, and to about 1e-7 otherwise.
+
 Sources
 -------
 I. Sutskever, J. Martens, G. Dahl and G. Hinton, On the importance of initialization and momentum in
