@@ -83,9 +83,7 @@ def minibatches(rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False
         raise ValueError(f"batch_size must be at most the number of rows, {rows.shape[-1]}; got {batch_size}")
     replicas = tuple(integer("replicas", count, low=1) for count in replicas)
     if replicas and rows.ndim > 1:
-        raise ValueError(
-            f"replicas must be left out when rows has its own leading axes; got rows of shape {rows.shape}"
-        )
+        raise ValueError(f"replicas must be left out when rows has leading axes of its own; got shape {rows.shape}")
     rows = np.broadcast_to(rows, replicas + rows.shape)
     return Minibatches(rows, batch_size, integer("epochs", epochs, low=1), int(rng.integers(2**63)), bool(drop_last))
 
@@ -189,7 +187,8 @@ def train(
         Needed with ``measures``.
     early_stopping : EarlyStopping, optional
     allow_divergence : bool
-        Go on when a loss is infinite or NaN, instead of raising.
+        When a loss becomes infinite or NaN, do not raise: that replica stops, its
+        losses are NaN from there on, and its parameters those of its last finite loss.
     progress : bool
         Show a progress bar (needs tqdm).
 
@@ -206,16 +205,23 @@ def train(
     apply = _penalized(penalty, proximal, _positions(weights, params), optimizer)
     watch = _Watch(params, measures, every, early_stopping)
     state = optimizer.init(params)
-    losses = []
-    for batch in _with_progress(batches, progress):
-        parts = (batch,) if data is None else (array[batch] for array in data)
-        loss, grads = loss_and_grads(params, *parts)
-        losses.append(loss)
-        if not allow_divergence:
-            _require_finite(loss, len(losses))
-        params, state = apply(params, grads, state)
-        if watch.look(len(losses), params):
-            break
+    losses, alive, before = [], np.array(True), params
+    with np.errstate(**dict.fromkeys(("over", "invalid"), "ignore" if allow_divergence else "warn")):
+        for batch in _with_progress(batches, progress):
+            parts = (batch,) if data is None else (array[batch] for array in data)
+            loss, grads = loss_and_grads(params, *parts)
+            alive = alive & np.isfinite(loss)
+            if not alive.all():
+                if not allow_divergence:
+                    raise _diverged(alive, len(losses) + 1)
+                loss = np.where(alive, loss, np.nan)
+                params, grads = _keep(alive, params, before), _keep(alive, grads, [np.zeros_like(g) for g in grads])
+            losses.append(loss)
+            before = params
+            params, state = apply(params, grads, state)
+            params = params if alive.all() else _keep(alive, params, before)
+            if watch.look(len(losses), params):
+                break
     return watch.finish(params, losses)
 
 
@@ -256,15 +262,13 @@ def _penalized(penalty, proximal, positions, optimizer):
     return proximal_step if proximal else gradient_step
 
 
-def _require_finite(loss, step):
-    """Raise when the loss of any replica is infinite or NaN."""
-    finite = np.isfinite(loss)
-    if not finite.all():
-        who = f"of replicas {np.flatnonzero(~finite).tolist()} " if np.ndim(loss) else ""
-        raise DivergenceError(
-            f"the loss {who}is not finite at step {step}; a smaller learning rate usually helps, "
-            "and allow_divergence=True goes on regardless"
-        )
+def _diverged(alive, step):
+    """Return the error that names the replicas whose loss is infinite or NaN."""
+    who = f"of replicas {np.flatnonzero(~alive).tolist()} " if alive.ndim else ""
+    return DivergenceError(
+        f"the loss {who}is not finite at step {step}; a smaller learning rate usually helps, "
+        "and allow_divergence=True goes on with the others"
+    )
 
 
 def _with_progress(batches, progress):
@@ -330,11 +334,14 @@ class _Watch:
         improved = self.active & (value > self.best)
         self.best = np.where(improved, value, self.best)
         self.best_step = np.where(improved, step, self.best_step)
-        self.best_params = [_choose(improved, new, old) for new, old in zip(params, self.best_params, strict=True)]
+        self.best_params = _keep(improved, params, self.best_params)
         self.active = self.active & (step - self.best_step < self.rule.patience * self.every)
         return not self.active.any()
 
 
-def _choose(mask, new, old):
-    """Return ``new`` for the replicas in the mask and ``old`` for the others."""
-    return np.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
+def _keep(mask, new, old):
+    """Return the arrays ``new`` for the replicas in the mask and ``old`` for the others."""
+    return [
+        np.where(mask.reshape(mask.shape + (1,) * (after.ndim - mask.ndim)), after, before)
+        for after, before in zip(new, old, strict=True)
+    ]

@@ -1,11 +1,13 @@
 """The loop: batches, the step with a penalty, learning curves, early stopping, and replicas as a loop over models."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from reglib import mlp, penalties
 from reglib.optim import SGD, Adam
@@ -66,6 +68,7 @@ def test_a_second_pass_and_the_same_seed_give_the_same_batches():
     assert first[0].tolist() != next(iter(other)).tolist()
     g = rng()
     assert minibatches(g, 10, 4).seed != minibatches(g, 10, 4).seed
+    assert max(minibatches(g, 10, 4).seed for _ in range(50)) > 2**60
 
 
 def test_replicas_shuffle_on_their_own():
@@ -79,7 +82,7 @@ def test_replicas_shuffle_on_their_own():
 
 
 def test_rows_may_be_listed_for_all_or_for_each_replica():
-    batches = list(minibatches(rng(), np.array([7, 9, 11]), 2, 1))
+    batches = list(minibatches(rng(), np.array([7, 9, 11], np.uint8), 2, 1))
     assert sorted(np.concatenate(batches)) == [7, 9, 11]
     rows = np.array([[0, 1, 2], [5, 6, 7]])
     both = np.concatenate(list(minibatches(rng(), rows, 2, 1)), axis=-1)
@@ -363,16 +366,51 @@ def test_divergence_is_loud_and_names_the_replicas():
         loss = np.array([1.0, np.inf if batch == 2 else 1.0, 1.0, np.nan if batch == 2 else 1.0])
         return loss, [np.zeros((4, 1))]
 
-    tail = "; a smaller learning rate usually helps, and allow_divergence=True goes on regardless"
+    tail = "; a smaller learning rate usually helps, and allow_divergence=True goes on with the others"
     message = "the loss of replicas [1, 3] is not finite at step 3" + tail
     with pytest.raises(DivergenceError, match=exactly(message)):
         train([np.zeros((4, 1))], model, SGD(0.1), range(5))
-    assert train([np.zeros((4, 1))], model, SGD(0.1), range(5), allow_divergence=True).losses.shape == (5, 4)
     with pytest.raises(DivergenceError, match=exactly("the loss is not finite at step 1" + tail)):
         train([np.zeros(1)], lambda p, batch: (np.nan, [np.zeros(1)]), SGD(0.1), range(5))
 
 
-def test_the_progress_bar_counts_the_steps(capsys):
+@pytest.mark.parametrize("proximal", [False, True])
+def test_a_replica_that_diverges_stops_and_the_others_go_on(proximal):
+    def model(params, batch):
+        (w,) = params
+        return np.exp(w[:, 0] ** 2), [2 * w * np.exp(w**2)]
+
+    def run(start, steps, **options):
+        return train([start], model, SGD(0.3), range(steps), penalty=penalties.L1(0.1), proximal=proximal, **options)
+
+    good, bad = np.array([[0.1]]), np.array([[3.0]])
+    both = run(np.concatenate([good, bad]), 6, allow_divergence=True)
+    np.testing.assert_array_equal(both.params[0][0], run(good, 6).params[0][0])
+    # the other one takes one step, from where its loss is finite to where it is not
+    last = run(bad, 1).losses
+    np.testing.assert_array_equal(both.losses[:, 1], [last[0, 0], *[np.nan] * 5])
+    np.testing.assert_array_equal(both.params[0][1], bad[0])
+    assert both.losses.dtype == float
+    with pytest.raises(RuntimeWarning, match="overflow"):
+        run(bad, 6)
+
+
+def test_divergence_keeps_the_dtype_and_leaves_momentum_behind():
+    def model(params, batch):
+        loss = np.where(np.array([True, batch < 2]), 1, np.inf).astype(np.float32)
+        return loss, [np.ones((2, 1), np.float32)]
+
+    run = train([np.zeros((2, 1), np.float32)], model, SGD(1.0, momentum=0.5), range(4), allow_divergence=True)
+    # steps 1, 1.5, 1.75, 1.875; the second replica has a finite loss before its first two steps
+    np.testing.assert_array_equal(run.params[0], [[-6.125], [-1]])
+    np.testing.assert_array_equal(run.losses, [[1, 1], [1, 1], [1, np.nan], [1, np.nan]])
+    assert run.losses.dtype == run.params[0].dtype == np.float32
+
+
+def test_the_progress_bar_counts_the_steps(capsys, monkeypatch):
+    # plain locks and no thread: tqdm's own ones would block the forked processes of mutation testing
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
+    tqdm.set_lock(threading.RLock())
     train(START, bowl, SGD(0.1), range(3))
     assert capsys.readouterr().err == ""
     quiet = train(START, bowl, SGD(0.1), range(3))
