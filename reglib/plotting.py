@@ -1,0 +1,171 @@
+"""One style for every figure of the book: colors by role, a second cue beside color, labels on the lines.
+
+The colors are those of Okabe and Ito (2008), darkened where needed so that text
+in them has a contrast of at least 4.5 to 1 on white.
+"""
+
+import io
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
+from reglib._validate import one_of
+
+INK = "#1a1a1a"
+MUTED = "#5c5c5c"
+# Role: color, dashes, marker. Never color alone.
+ROLES = {
+    "l1": ("#b34700", "-", "o"),
+    "l2": ("#0067a3", "--", "s"),
+    "elastic net": ("#00735a", "-.", "^"),
+    "none": ("#5c5c5c", ":", "D"),
+    "truth": ("#1a1a1a", ":", "*"),
+    "data": ("#1a1a1a", "-", "o"),
+    "train": ("#0067a3", "--", "s"),
+    "held-out": ("#b34700", "-", "o"),
+    "numpy": ("#0067a3", "-", "o"),
+    "torch": ("#b34700", "--", "s"),
+    "keras": ("#00735a", ":", "^"),
+    "coupled": ("#b34700", "--", "s"),
+    "decoupled": ("#0067a3", "-", "o"),
+    "bias": ("#b34700", "--", "s"),
+    "variance": ("#0067a3", "-.", "^"),
+    "total": ("#1a1a1a", "-", "o"),
+}
+CYCLE = ("#0067a3", "#b34700", "#00735a", "#8f3b76", "#7a5c00", "#1a1a1a", "#26788f", "#a32020", "#5b5fc7", "#5c5c5c")
+STYLE = {
+    "axes.edgecolor": MUTED,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "figure.figsize": (6.0, 3.5),
+    "font.size": 12,
+    "grid.color": "#e3e3e3",
+    "legend.frameon": False,
+    "lines.linewidth": 2.0,
+    "lines.markersize": 5,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "reglib",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def use_style():
+    """Set the book's style for all figures that follow; inside IPython, show them as SVG."""
+    plt.rcParams.update(STYLE)
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg", metadata={"Date": None}, bbox_inches=None)
+
+
+def color(role):
+    """Return the color of a role, such as "l1", "train" or "torch".
+
+    Parameters
+    ----------
+    role : str, one of ``ROLES``
+    """
+    return ROLES[one_of("role", role, tuple(ROLES))][0]
+
+
+def style(role, *, marker=False):
+    """Return keyword arguments for ``Axes.plot`` that draw a role: its color, its dashes and, if wanted, its marker.
+
+    Parameters
+    ----------
+    role : str, one of ``ROLES``
+    marker : bool
+    """
+    name, dashes, symbol = ROLES[one_of("role", role, tuple(ROLES))]
+    return {"color": name, "linestyle": dashes} | ({"marker": symbol} if marker else {})
+
+
+def band(ax, x, low, high, role):
+    """Draw an interval as a pale band in a role's color; return ``ax``.
+
+    Parameters
+    ----------
+    ax : Axes
+    x, low, high : arrays of shape (K,)
+    role : str, one of ``ROLES``
+    """
+    ax.fill_between(x, low, high, color=color(role), alpha=0.18, linewidth=0)
+    return ax
+
+
+def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
+    """Write each line's label at its right end, moved apart where they would overlap; return ``ax``.
+
+    Parameters
+    ----------
+    ax : Axes
+        Its lines with a label that does not begin with an underscore are named.
+    names : dict of str to str
+        Replaces labels.
+    gap : float
+        Least distance between two labels, as a share of the height of the axes.
+    pad : float
+        Distance from the right edge of the axes, as a share of its width.
+    """
+    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_") and len(line.get_xdata())]
+    if not lines:
+        return ax
+    to_axes = ax.transData + ax.transAxes.inverted()
+    heights = []
+    for line in lines:
+        x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+        last = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+        last = last[np.argmax(x[last])]
+        heights.append(float(np.clip(to_axes.transform((x[last], y[last]))[1], 0, 1)))
+    for line, height in zip(lines, _spread(heights, gap), strict=True):
+        text = (names or {}).get(line.get_label(), line.get_label())
+        place = {"xycoords": "axes fraction", "va": "center", "annotation_clip": False}
+        ax.annotate(text, (1 + pad, height), color=line.get_color(), **place)
+    return ax
+
+
+def _spread(heights, gap):
+    """Return the heights, moved as little as needed to lie at least ``gap`` apart, order kept."""
+    order = np.argsort(heights, kind="stable")
+    values = np.array(heights, float)[order] - gap * np.arange(len(heights))
+    # The closest non-decreasing sequence (pool adjacent violators), then the gaps put back.
+    blocks = []
+    for value in values:
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            value, count = blocks.pop()
+            total = blocks[-1][1] + count
+            blocks[-1] = [(blocks[-1][0] * blocks[-1][1] + value * count) / total, total]
+    level = np.concatenate([np.full(count, value) for value, count in blocks]) + gap * np.arange(len(heights))
+    moved = np.empty(len(heights))
+    moved[order] = level - max(0.0, level[-1] - 1.0)
+    return moved.tolist()
+
+
+def svg(figure, *, text=True):
+    """Return a figure as SVG, the same bytes each time, and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    text : bool
+        True keeps text as text (small, read by screen readers); False draws it as paths.
+    """
+    buffer = io.StringIO()
+    with plt.rc_context({"svg.fonttype": "none" if text else "path", "svg.hashsalt": "reglib"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return buffer.getvalue()
