@@ -149,6 +149,7 @@ def test_the_run_without_measures():
     run = train(START, bowl, SGD(0.5), range(2))
     assert run.curves == {}
     assert run.steps.shape == (0,)
+    assert run.steps.dtype == int
     assert run.best_step is None
     params, losses = run
     assert params is run.params
@@ -349,6 +350,7 @@ def test_each_replica_stops_as_it_would_alone():
     )
     run = stop(table, patience=2)
     assert run.best_step.tolist() == [1, 0, 4]
+    assert run.best_step.dtype == run.steps.dtype == int
     assert run.params[0].tolist() == [[1], [0], [4]]
     for s in range(3):
         assert stop(table[:, s], patience=2).best_step == run.best_step[s]
