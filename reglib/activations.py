@@ -41,7 +41,7 @@ def tanh_backward(grad, y):
 def sigmoid(x):
     """Logistic function, y = 1 / (1 + exp(-x)), without overflow for any x.
 
-    Only exp(-|x|), which lies in (0, 1], is ever computed: for negative x the
+    Only ``exp(-|x|)``, which lies in (0, 1], is ever computed: for negative x the
     same value is exp(x) / (1 + exp(x)).
     """
     x = float_array("x", x, finite=False)

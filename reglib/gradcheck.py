@@ -5,7 +5,7 @@ For a scalar function f, an argument x and a direction u of length one,
     (f(x + h u) - f(x - h u)) / (2 h)  ->  <grad f(x), u>   as h -> 0,
 
 with an error of h^2/6 times the third derivative along u, plus rounding of
-about eps |f| / h. Both are small at h = eps^(1/3), which is 6e-6 in float64
+about ``eps * |f| / h``. Both are small at h = eps^(1/3), which is 6e-6 in float64
 (Press et al., *Numerical Recipes*, the section on numerical derivatives).
 Random directions touch every coordinate at once, so a handful of them find a
 wrong factor, a wrong sign, a transposed or a missing mask in an array of any

@@ -41,7 +41,7 @@ def init(rng, sizes, *, activation="relu", replicas=(), dtype=np.float64):
     Returns
     -------
     list of ndarray
-        W1 (*replicas, n_0, n_1), b1 (*replicas, n_1), W2, b2, ...
+        ``W1`` of shape ``(*replicas, n_0, n_1)``, ``b1`` of shape ``(*replicas, n_1)``, W2, b2, ...
     """
     generator("rng", rng)
     one_of("activation", activation, tuple(ACTIVATIONS))
