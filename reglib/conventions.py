@@ -1,0 +1,405 @@
+"""Converting between the conventions of this book, PyTorch, Keras, scikit-learn and the papers.
+
+Every convention answers a few questions: is the square halved, is the loss a sum
+or a mean, does the number keep or drop, does the decay pass through the
+optimizer, which axis is which? Each function below converts one answer into
+another; its inverse stands beside it. ``TABLE`` lists them all, row by row.
+Under each equation stand the arguments with the values they accept; anything
+else raises a ``ValueError`` or ``TypeError`` that names argument and value.
+
+This book: ``l2`` means ``l2 * sum(w**2)``; ``l1`` means ``l1 * sum(|w|)``; both
+are added to the loss, a mean over examples; linear models have the loss
+``||y - Xw - b||**2 / (2*N)``; ``rate`` is the probability to drop.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reglib._validate import integer, number, one_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the decoder: the same thing in four libraries.
+
+    Attributes
+    ----------
+    topic : str
+    book, torch, keras, sklearn : str
+        What each calls it; "—" where there is no counterpart.
+    relation : str
+        The conversion as an equation, in ASCII.
+    functions : tuple of str
+        The functions of this module that convert, there and back.
+    """
+
+    topic: str
+    book: str
+    torch: str
+    keras: str
+    sklearn: str
+    relation: str
+    functions: tuple
+
+
+def l2_to_torch_weight_decay(l2):
+    """Return PyTorch's coupled ``weight_decay`` with the gradient of ``l2``: ``2 * l2``.
+
+    l2 : number >= 0
+    """
+    return 2 * number("l2", l2, low=0)
+
+
+def torch_weight_decay_to_l2(weight_decay):
+    """Return the ``l2`` whose gradient PyTorch's coupled ``weight_decay`` adds: ``weight_decay / 2``.
+
+    weight_decay : number >= 0
+    """
+    return number("weight_decay", weight_decay, low=0) / 2
+
+
+def penalty_to_keras(strength):
+    """Return the argument of ``keras.regularizers.L1`` or ``L2`` for ``l1`` or ``l2``: the same number, and back.
+
+    strength : number >= 0
+    """
+    return number("strength", strength, low=0)
+
+
+def l2_to_half_l2(l2):
+    """Return the strength for a text that writes ``half_l2 / 2 * ||w||**2``: ``2 * l2``.
+
+    l2 : number >= 0
+    """
+    return 2 * number("l2", l2, low=0)
+
+
+def half_l2_to_l2(half_l2):
+    """Return the book's ``l2`` for a text that writes ``half_l2 / 2 * ||w||**2``: ``half_l2 / 2``.
+
+    half_l2 : number >= 0
+    """
+    return number("half_l2", half_l2, low=0) / 2
+
+
+def mean_to_sum(strength, n):
+    """Return the strength beside a loss that is summed over ``n`` examples: ``n * strength``.
+
+    strength : number >= 0
+        Beside a loss that is averaged, as in this book.
+    n : int >= 1
+    """
+    return number("strength", strength, low=0) * integer("n", n, low=1)
+
+
+def sum_to_mean(strength, n):
+    """Return the strength beside a loss that is averaged over ``n`` examples: ``strength / n``.
+
+    strength : number >= 0
+        Beside a loss that is summed.
+    n : int >= 1
+    """
+    return number("strength", strength, low=0) / integer("n", n, low=1)
+
+
+def l1_to_lasso_alpha(l1):
+    """Return ``alpha`` of ``sklearn.linear_model.Lasso``: the same number, for the loss has the same 1/(2N).
+
+    l1 : number >= 0
+    """
+    return number("l1", l1, low=0)
+
+
+def lasso_alpha_to_l1(alpha):
+    """Return the book's ``l1`` for ``sklearn.linear_model.Lasso(alpha)``: the same number.
+
+    alpha : number >= 0
+    """
+    return number("alpha", alpha, low=0)
+
+
+def l2_to_ridge_alpha(l2, n):
+    """Return ``alpha`` of ``sklearn.linear_model.Ridge``, whose loss is the plain sum of squares: ``2 * n * l2``.
+
+    l2 : number >= 0
+    n : int >= 1
+        Number of examples.
+    """
+    return 2 * integer("n", n, low=1) * number("l2", l2, low=0)
+
+
+def ridge_alpha_to_l2(alpha, n):
+    """Return the book's ``l2`` for ``sklearn.linear_model.Ridge(alpha)`` on ``n`` examples: ``alpha / (2 * n)``.
+
+    alpha : number >= 0
+    n : int >= 1
+    """
+    return number("alpha", alpha, low=0) / (2 * integer("n", n, low=1))
+
+
+def elastic_net_to_sklearn(l1, l2):
+    """Return ``(alpha, l1_ratio)`` of ``sklearn.linear_model.ElasticNet``, which halves the square.
+
+    ``alpha = l1 + 2 * l2`` and ``l1_ratio = l1 / alpha``.
+
+    l1, l2 : numbers >= 0, not both 0
+    """
+    l1, l2 = number("l1", l1, low=0), number("l2", l2, low=0)
+    if l1 + l2 == 0:
+        raise ValueError("l1 and l2 must not both be 0: the ratio would be undefined")
+    return l1 + 2 * l2, l1 / (l1 + 2 * l2)
+
+
+def sklearn_to_elastic_net(alpha, l1_ratio):
+    """Return ``(l1, l2)`` for ``sklearn.linear_model.ElasticNet(alpha, l1_ratio)``.
+
+    ``l1 = alpha * l1_ratio`` and ``l2 = alpha * (1 - l1_ratio) / 2``.
+
+    alpha : number >= 0
+    l1_ratio : number in [0, 1]
+    """
+    alpha, l1_ratio = number("alpha", alpha, low=0), number("l1_ratio", l1_ratio, low=0, high=1)
+    return alpha * l1_ratio, alpha * (1 - l1_ratio) / 2
+
+
+def l2_to_logistic_c(l2, n):
+    """Return ``C`` of ``sklearn.linear_model.LogisticRegression``: ``1 / (2 * n * l2)``.
+
+    scikit-learn minimizes ``||w||**2 / 2 + C * sum of log losses``.
+
+    l2 : number > 0
+    n : int >= 1
+        Number of examples.
+    """
+    return 1 / (2 * integer("n", n, low=1) * number("l2", l2, low=0, low_open=True))
+
+
+def logistic_c_to_l2(c, n):
+    """Return the book's ``l2`` for ``sklearn.linear_model.LogisticRegression(C=c)``: ``1 / (2 * n * c)``.
+
+    c : number > 0
+    n : int >= 1
+    """
+    return 1 / (2 * integer("n", n, low=1) * number("c", c, low=0, low_open=True))
+
+
+def adamw_to_paper_decay(weight_decay, learning_rate):
+    """Return the lambda of the AdamW paper for the frameworks' ``weight_decay``: their product with the learning rate.
+
+    weight_decay : number >= 0
+        As in ``torch.optim.AdamW`` and ``keras.optimizers.AdamW``, which agree.
+    learning_rate : number > 0
+    """
+    return number("weight_decay", weight_decay, low=0) * number("learning_rate", learning_rate, low=0, low_open=True)
+
+
+def paper_to_adamw_decay(decay, learning_rate):
+    """Return the frameworks' AdamW ``weight_decay`` for the paper's lambda: ``decay / learning_rate``.
+
+    decay : number >= 0
+        Loshchilov and Hutter (2019), Algorithm 2, line 12: multiplied by the schedule alone.
+    learning_rate : number > 0
+    """
+    return number("decay", decay, low=0) / number("learning_rate", learning_rate, low=0, low_open=True)
+
+
+def torch_sgd_to_keras_sgd(weight_decay, momentum=0.0):
+    """Return Keras' SGD ``weight_decay`` for PyTorch's: the same number without momentum, none with it.
+
+    PyTorch's decay enters the velocity, Keras' does not: with momentum no number makes them equal.
+
+    weight_decay : number >= 0
+    momentum : number in [0, 1)
+
+    Raises
+    ------
+    ValueError
+        With momentum and decay both above 0; add ``keras.regularizers.L2(weight_decay / 2)`` instead.
+    """
+    weight_decay = number("weight_decay", weight_decay, low=0)
+    if number("momentum", momentum, low=0, high=1, high_open=True) and weight_decay:
+        raise ValueError(
+            f"momentum must be 0 for the two decays to agree, got {momentum!r}; "
+            f"a Keras regularizer L2({weight_decay / 2:g}) is what PyTorch does"
+        )
+    return weight_decay
+
+
+def keras_sgd_to_torch_sgd(weight_decay, momentum=0.0):
+    """Return PyTorch's SGD ``weight_decay`` for Keras': the inverse of `torch_sgd_to_keras_sgd`, with its limits.
+
+    weight_decay : number >= 0
+    momentum : number in [0, 1)
+    """
+    return torch_sgd_to_keras_sgd(weight_decay, momentum)
+
+
+def decay_to_half_life(weight_decay, learning_rate):
+    """Return the steps after which decay alone has halved a weight: ``log(1/2) / log(1 - learning_rate*weight_decay)``.
+
+    weight_decay : number > 0
+    learning_rate : number > 0, with a product below 1
+    """
+    product = number("weight_decay", weight_decay, low=0, low_open=True)
+    product *= number("learning_rate", learning_rate, low=0, low_open=True)
+    if product >= 1:
+        raise ValueError(f"learning_rate * weight_decay must be below 1, got {product:g}")
+    return float(np.log(0.5) / np.log1p(-product))
+
+
+def half_life_to_decay(steps, learning_rate):
+    """Return the ``weight_decay`` that halves an unused weight in so many steps.
+
+    ``weight_decay = (1 - 2**(-1/steps)) / learning_rate``
+
+    steps : number > 0
+    learning_rate : number > 0
+    """
+    steps = number("steps", steps, low=0, low_open=True)
+    return float(-np.expm1(-np.log(2) / steps) / number("learning_rate", learning_rate, low=0, low_open=True))
+
+
+def keep_to_rate(keep):
+    """Return the drop rate for a probability to keep: ``1 - keep``.
+
+    keep : number in (0, 1]
+        The p of Srivastava et al. (2014), and ``keep_prob`` of TensorFlow 1.
+    """
+    return 1 - number("keep", keep, low=0, high=1, low_open=True)
+
+
+def rate_to_keep(rate):
+    """Return the probability to keep for a drop rate: ``1 - rate``.
+
+    rate : number in [0, 1)
+        ``p`` of PyTorch, ``rate`` of Keras.
+    """
+    return 1 - number("rate", rate, low=0, high=1, high_open=True)
+
+
+def rate_to_noise_std(rate):
+    """Return the standard deviation of the Gaussian factor that matches dropout: ``sqrt(rate / (1 - rate))``.
+
+    A standard deviation, not a variance: Srivastava et al. (2014), section 10, and ``keras.layers.GaussianDropout``.
+
+    rate : number in [0, 1)
+    """
+    rate = number("rate", rate, low=0, high=1, high_open=True)
+    return float(np.sqrt(rate / (1 - rate)))
+
+
+def noise_std_to_rate(std):
+    """Return the drop rate whose noise has this standard deviation: ``std**2 / (1 + std**2)``.
+
+    std : number >= 0
+    """
+    variance = number("std", std, low=0) ** 2
+    return variance / (1 + variance)
+
+
+def to_channels_last(shape):
+    """Return a shape ``(N, C, ...)`` of PyTorch as Keras' ``(N, ..., C)``.
+
+    shape : tuple of at least two ints
+    """
+    shape = _shape(shape)
+    return (shape[0], *shape[2:], shape[1])
+
+
+def to_channels_first(shape):
+    """Return a shape ``(N, ..., C)`` of Keras as PyTorch's ``(N, C, ...)``.
+
+    shape : tuple of at least two ints
+    """
+    shape = _shape(shape)
+    return (shape[0], shape[-1], *shape[1:-1])
+
+
+def spatial_noise_shape(shape, channels):
+    """Return the shape of a mask that drops whole channels: 1 along every axis but the batch and the channels.
+
+    shape : tuple of at least two ints
+        ``(N, C, L)`` for ``torch.nn.Dropout1d``, ``(N, T, C)`` for ``keras.layers.SpatialDropout1D``;
+        likewise in 2-D and 3-D.
+    channels : "first" or "last"
+    """
+    shape = _shape(shape)
+    ones = (1,) * (len(shape) - 2)
+    first = one_of("channels", channels, ("first", "last")) == "first"
+    return (shape[0], shape[1], *ones) if first else (shape[0], *ones, shape[-1])
+
+
+def transpose_dense(weight):
+    """Return the weight of ``torch.nn.Linear``, (H, D), as this book and Keras store it, (D, H); and back.
+
+    weight : array of 2 axes
+    """
+    weight = np.asarray(weight)
+    if weight.ndim != 2:
+        raise ValueError(f"weight must have 2 axes, got shape {weight.shape}")
+    return weight.T.copy()
+
+
+def flip_batch_norm_momentum(momentum):
+    """Return Keras' batch-norm ``momentum``, the share of the old average, for PyTorch's share of the new; and back.
+
+    It is ``1 - momentum`` either way.
+
+    momentum : number in [0, 1]
+    """
+    return 1 - number("momentum", momentum, low=0, high=1)
+
+
+def _shape(shape):
+    if not isinstance(shape, tuple) or len(shape) < 2:
+        raise ValueError(f"shape must be a tuple of at least two sizes, got {shape!r}")
+    return tuple(integer("shape", size, low=0) for size in shape)
+
+
+_ROWS = """\
+L2 and coupled weight decay | l2 | SGD, Adam: weight_decay | — | — | weight_decay = 2 * l2
+  l2_to_torch_weight_decay torch_weight_decay_to_l2
+L1 and L2 as penalties | l1, l2 | w.abs().sum(), w.square().sum() | regularizers.L1L2(l1, l2) | — | the same
+  penalty_to_keras
+Half the square, as many texts write | l2 | — | — | — | half_l2 = 2 * l2
+  l2_to_half_l2 half_l2_to_l2
+Loss as mean or sum over N | mean | reduction="mean" or "sum" | mean | depends | sum: N * strength
+  mean_to_sum sum_to_mean
+Lasso | l1 | — | — | Lasso(alpha) | alpha = l1
+  l1_to_lasso_alpha lasso_alpha_to_l1
+Ridge | l2 | — | — | Ridge(alpha) | alpha = 2 * N * l2
+  l2_to_ridge_alpha ridge_alpha_to_l2
+Elastic net | l1, l2 | — | — | ElasticNet(alpha, l1_ratio) | alpha = l1 + 2 * l2, l1_ratio = l1 / alpha
+  elastic_net_to_sklearn sklearn_to_elastic_net
+Logistic regression | l2 | — | — | LogisticRegression(C) | C = 1 / (2 * N * l2)
+  l2_to_logistic_c logistic_c_to_l2
+AdamW and its paper | weight_decay | AdamW(weight_decay) | the same | — | paper's lambda = learning_rate * weight_decay
+  adamw_to_paper_decay paper_to_adamw_decay
+Decay in SGD | coupled or decoupled | coupled | decoupled | — | the same without momentum, never with it
+  torch_sgd_to_keras_sgd keras_sgd_to_torch_sgd
+Decay as a half-life | weight_decay | AdamW | any optimizer | — | steps = log(1/2) / log(1 - learning_rate * weight_decay)
+  decay_to_half_life half_life_to_decay
+Drop or keep | rate | Dropout(p) | Dropout(rate) | — | rate = 1 - keep
+  keep_to_rate rate_to_keep
+Gaussian dropout | rate, std | — | GaussianDropout(rate) | — | std = sqrt(rate / (1 - rate))
+  rate_to_noise_std noise_std_to_rate
+Axis of the channels | either | (N, C, ...) | (N, ..., C) | — | move one axis
+  to_channels_last to_channels_first
+Mask of spatial dropout | either | (N, C, 1, ...) | (N, 1, ..., C) | — | 1 along every spatial axis
+  spatial_noise_shape
+Weight of a dense layer | (D, H) | Linear: (H, D) | Dense: (D, H) | coef_: (C, D) | transpose
+  transpose_dense
+Momentum of batch norm | — | share of the new | share of the old | — | keras = 1 - torch
+  flip_batch_norm_momentum
+"""
+
+
+def _table():
+    """Return the rows of the decoder: two lines each in the text above, the second naming the functions."""
+    lines = _ROWS.splitlines()
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return tuple(Row(*(part.strip() for part in line.split("|")), tuple(names.split())) for line, names in pairs)
+
+
+TABLE = _table()
