@@ -4,8 +4,8 @@ Every convention answers a few questions: is the square halved, is the loss a su
 or a mean, does the number keep or drop, does the decay pass through the
 optimizer, which axis is which? Each function below converts one answer into
 another; its inverse stands beside it. ``TABLE`` lists them all, row by row.
-Under each equation stand the arguments with the values they accept; anything
-else raises a ``ValueError`` or ``TypeError`` that names argument and value.
+Under each equation stand the arguments and what they accept; anything else is an
+error (``ValueError``, ``TypeError``) that names argument and value.
 
 This book: ``l2`` means ``l2 * sum(w**2)``; ``l1`` means ``l1 * sum(|w|)``; both
 are added to the loss, a mean over examples; linear models have the loss
@@ -227,11 +227,7 @@ def torch_sgd_to_keras_sgd(weight_decay, momentum=0.0):
 
 
 def keras_sgd_to_torch_sgd(weight_decay, momentum=0.0):
-    """Return PyTorch's SGD ``weight_decay`` for Keras': the inverse of `torch_sgd_to_keras_sgd`, with its limits.
-
-    weight_decay : number >= 0
-    momentum : number in [0, 1)
-    """
+    """Return PyTorch's SGD ``weight_decay`` for Keras': as `torch_sgd_to_keras_sgd`, ``weight_decay`` and ``momentum`` too."""
     return torch_sgd_to_keras_sgd(weight_decay, momentum)
 
 
@@ -378,7 +374,7 @@ AdamW and its paper | weight_decay | AdamW(weight_decay) | the same | — | pape
   adamw_to_paper_decay paper_to_adamw_decay
 Decay in SGD | coupled or decoupled | coupled | decoupled | — | the same without momentum, never with it
   torch_sgd_to_keras_sgd keras_sgd_to_torch_sgd
-Decay as a half-life | weight_decay | AdamW | any optimizer | — | steps = log(1/2) / log(1 - learning_rate * weight_decay)
+Decay as a half-life | weight_decay | AdamW | any | — | steps = log(1/2) / log(1 - learning_rate * weight_decay)
   decay_to_half_life half_life_to_decay
 Drop or keep | rate | Dropout(p) | Dropout(rate) | — | rate = 1 - keep
   keep_to_rate rate_to_keep
