@@ -29,7 +29,6 @@ class Row:
     book, torch, keras, sklearn : str
         What each calls it; "—" where there is no counterpart.
     relation : str
-        The conversion as an equation, in ASCII.
     functions : tuple of str
         The functions of this module that convert, there and back.
     """
@@ -227,7 +226,7 @@ def torch_sgd_to_keras_sgd(weight_decay, momentum=0.0):
 
 
 def keras_sgd_to_torch_sgd(weight_decay, momentum=0.0):
-    """Return PyTorch's SGD ``weight_decay`` for Keras': as `torch_sgd_to_keras_sgd`, ``weight_decay`` and ``momentum`` too."""
+    """Return PyTorch's SGD ``weight_decay`` for Keras', with the same ``momentum`` and the same limits."""
     return torch_sgd_to_keras_sgd(weight_decay, momentum)
 
 
