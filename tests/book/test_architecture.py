@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 LAYERS = [
     {"_validate"},
     {"activations", "conventions", "datasets", "gradcheck", "layers", "losses", "notebook", "penalties", "plotting"},
-    {"linear", "mlp", "optim", "slider"},
+    {"duality", "mlp", "optim", "slider"},
+    {"linear"},
     {"training"},
     {"experiment"},
 ]
