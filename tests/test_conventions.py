@@ -107,7 +107,7 @@ def test_there_and_back_for_half_lives(steps, learning_rate):
 def test_every_row_has_functions_and_every_function_a_row():
     listed = [name for row in c.TABLE for name in row.functions]
     public = {name for name, thing in vars(c).items() if inspect.isfunction(thing) and thing.__module__ == c.__name__}
-    assert sorted(listed) == sorted(name for name in public if not name.startswith("_"))
+    assert sorted(listed) == sorted(name for name in public if not name.startswith("_") and "mutmut" not in name)
     assert len({row.topic for row in c.TABLE}) == len(c.TABLE) >= 15
     for row in c.TABLE:
         assert all(isinstance(part, str) and part for part in (row.topic, row.book, row.torch, row.keras, row.sklearn))
