@@ -16,7 +16,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import integer, number, one_of
+from reglib._validate import integer, number
+from reglib.layer_conventions import (  # noqa: F401 - the rows of TABLE name them
+    flip_batch_norm_momentum,
+    framework_defaults,
+    keep_to_rate,
+    lstm_keras_to_torch,
+    lstm_torch_to_keras,
+    noise_std_to_rate,
+    rate_to_keep,
+    rate_to_noise_std,
+    reorder_gates,
+    spatial_noise_shape,
+    to_channels_first,
+    to_channels_last,
+    transpose_dense,
+)
 
 
 @dataclass(frozen=True)
@@ -183,6 +198,24 @@ def logistic_c_to_l2(c, n):
     return 1 / (2 * integer("n", n, low=1) * number("c", c, low=0, low_open=True))
 
 
+def l2_to_sgd_classifier_alpha(l2):
+    """Return ``alpha`` of ``sklearn.linear_model.SGDClassifier(penalty="l2")``, which halves the square: ``2 * l2``.
+
+    Its loss is a mean over examples, as in this book, so their number does not enter.
+
+    l2 : number >= 0
+    """
+    return 2 * number("l2", l2, low=0)
+
+
+def sgd_classifier_alpha_to_l2(alpha):
+    """Return the book's ``l2`` for ``sklearn.linear_model.SGDClassifier(penalty="l2", alpha=alpha)``: ``alpha / 2``.
+
+    alpha : number >= 0
+    """
+    return number("alpha", alpha, low=0) / 2
+
+
 def adamw_to_paper_decay(weight_decay, learning_rate):
     """Return the lambda of the AdamW paper for the frameworks' ``weight_decay``: their product with the learning rate.
 
@@ -230,6 +263,31 @@ def keras_sgd_to_torch_sgd(weight_decay, momentum=0.0):
     return torch_sgd_to_keras_sgd(weight_decay, momentum)
 
 
+def decay_to_factor(weight_decay, learning_rate, steps=1):
+    """Return what decay alone leaves of a weight: ``(1 - learning_rate * weight_decay) ** steps``.
+
+    weight_decay : number >= 0
+    learning_rate : number > 0, with a product of at most 1
+    steps : int >= 0
+    """
+    product = number("weight_decay", weight_decay, low=0)
+    product *= number("learning_rate", learning_rate, low=0, low_open=True)
+    if product > 1:
+        raise ValueError(f"learning_rate * weight_decay must be at most 1, got {product:g}")
+    return (1 - product) ** integer("steps", steps, low=0)
+
+
+def factor_to_decay(factor, learning_rate, steps=1):
+    """Return the ``weight_decay`` that leaves this factor: ``(1 - factor ** (1/steps)) / learning_rate``.
+
+    factor : number in (0, 1]
+    learning_rate : number > 0
+    steps : number > 0
+    """
+    factor, steps = number("factor", factor, low=0, high=1, low_open=True), number("steps", steps, low=0, low_open=True)
+    return float(-np.expm1(np.log(factor) / steps)) / number("learning_rate", learning_rate, low=0, low_open=True)
+
+
 def decay_to_half_life(weight_decay, learning_rate):
     """Return the steps after which decay alone has halved a weight: ``log(1/2) / log(1 - learning_rate*weight_decay)``.
 
@@ -251,105 +309,35 @@ def half_life_to_decay(steps, learning_rate):
     steps : number > 0
     learning_rate : number > 0
     """
-    steps = number("steps", steps, low=0, low_open=True)
-    return float(-np.expm1(-np.log(2) / steps) / number("learning_rate", learning_rate, low=0, low_open=True))
+    return factor_to_decay(0.5, learning_rate, steps)
 
 
-def keep_to_rate(keep):
-    """Return the drop rate for a probability to keep: ``1 - keep``.
+def epsilon_to_raw(epsilon, beta2, step):
+    """Return Keras' epsilon that acts at one step of Adam as PyTorch's: ``epsilon * sqrt(1 - beta2**step)``.
 
-    keep : number in (0, 1]
-        The p of Srivastava et al. (2014), and ``keep_prob`` of TensorFlow 1.
+    PyTorch adds it to ``sqrt(v_hat)``, Keras to ``sqrt(v)``: no single number serves two different steps.
+
+    epsilon : number > 0
+    beta2 : number in [0, 1)
+    step : int >= 1
+        Counted from 1.
     """
-    return 1 - number("keep", keep, low=0, high=1, low_open=True)
+    return number("epsilon", epsilon, low=0, low_open=True) * _correction(beta2, step)
 
 
-def rate_to_keep(rate):
-    """Return the probability to keep for a drop rate: ``1 - rate``.
+def epsilon_to_corrected(epsilon, beta2, step):
+    """Return PyTorch's epsilon that acts at one step of Adam as Keras': ``epsilon / sqrt(1 - beta2**step)``.
 
-    rate : number in [0, 1)
-        ``p`` of PyTorch, ``rate`` of Keras.
+    epsilon : number > 0
+    beta2 : number in [0, 1)
+    step : int >= 1
     """
-    return 1 - number("rate", rate, low=0, high=1, high_open=True)
+    return number("epsilon", epsilon, low=0, low_open=True) / _correction(beta2, step)
 
 
-def rate_to_noise_std(rate):
-    """Return the standard deviation of the Gaussian factor that matches dropout: ``sqrt(rate / (1 - rate))``.
-
-    A standard deviation, not a variance: Srivastava et al. (2014), section 10, and ``keras.layers.GaussianDropout``.
-
-    rate : number in [0, 1)
-    """
-    rate = number("rate", rate, low=0, high=1, high_open=True)
-    return float(np.sqrt(rate / (1 - rate)))
-
-
-def noise_std_to_rate(std):
-    """Return the drop rate whose noise has this standard deviation: ``std**2 / (1 + std**2)``.
-
-    std : number >= 0
-    """
-    variance = number("std", std, low=0) ** 2
-    return variance / (1 + variance)
-
-
-def to_channels_last(shape):
-    """Return a shape ``(N, C, ...)`` of PyTorch as Keras' ``(N, ..., C)``.
-
-    shape : tuple of at least two ints
-    """
-    shape = _shape(shape)
-    return (shape[0], *shape[2:], shape[1])
-
-
-def to_channels_first(shape):
-    """Return a shape ``(N, ..., C)`` of Keras as PyTorch's ``(N, C, ...)``.
-
-    shape : tuple of at least two ints
-    """
-    shape = _shape(shape)
-    return (shape[0], shape[-1], *shape[1:-1])
-
-
-def spatial_noise_shape(shape, channels):
-    """Return the shape of a mask that drops whole channels: 1 along every axis but the batch and the channels.
-
-    shape : tuple of at least two ints
-        ``(N, C, L)`` for ``torch.nn.Dropout1d``, ``(N, T, C)`` for ``keras.layers.SpatialDropout1D``;
-        likewise in 2-D and 3-D.
-    channels : "first" or "last"
-    """
-    shape = _shape(shape)
-    ones = (1,) * (len(shape) - 2)
-    first = one_of("channels", channels, ("first", "last")) == "first"
-    return (shape[0], shape[1], *ones) if first else (shape[0], *ones, shape[-1])
-
-
-def transpose_dense(weight):
-    """Return the weight of ``torch.nn.Linear``, (H, D), as this book and Keras store it, (D, H); and back.
-
-    weight : array of 2 axes
-    """
-    weight = np.asarray(weight)
-    if weight.ndim != 2:
-        raise ValueError(f"weight must have 2 axes, got shape {weight.shape}")
-    return weight.T.copy()
-
-
-def flip_batch_norm_momentum(momentum):
-    """Return Keras' batch-norm ``momentum``, the share of the old average, for PyTorch's share of the new; and back.
-
-    It is ``1 - momentum`` either way.
-
-    momentum : number in [0, 1]
-    """
-    return 1 - number("momentum", momentum, low=0, high=1)
-
-
-def _shape(shape):
-    if not isinstance(shape, tuple) or len(shape) < 2:
-        raise ValueError(f"shape must be a tuple of at least two sizes, got {shape!r}")
-    return tuple(integer("shape", size, low=0) for size in shape)
+def _correction(beta2, step):
+    beta2 = number("beta2", beta2, low=0, high=1, high_open=True)
+    return float(np.sqrt(1 - beta2 ** integer("step", step, low=1)))
 
 
 _ROWS = """\
@@ -369,12 +357,18 @@ Elastic net | l1, l2 | — | — | ElasticNet(alpha, l1_ratio) | alpha = l1 + 2 
   elastic_net_to_sklearn sklearn_to_elastic_net
 Logistic regression | l2 | — | — | LogisticRegression(C) | C = 1 / (2 * N * l2)
   l2_to_logistic_c logistic_c_to_l2
+SGD classifier | l2 | — | — | SGDClassifier(alpha) | alpha = 2 * l2
+  l2_to_sgd_classifier_alpha sgd_classifier_alpha_to_l2
 AdamW and its paper | weight_decay | AdamW(weight_decay) | the same | — | paper's lambda = learning_rate * weight_decay
   adamw_to_paper_decay paper_to_adamw_decay
 Decay in SGD | coupled or decoupled | coupled | decoupled | — | the same without momentum, never with it
   torch_sgd_to_keras_sgd keras_sgd_to_torch_sgd
+Decay over steps | weight_decay | AdamW | any | — | factor = (1 - learning_rate * weight_decay) ** steps
+  decay_to_factor factor_to_decay
 Decay as a half-life | weight_decay | AdamW | any | — | steps = log(1/2) / log(1 - learning_rate * weight_decay)
   decay_to_half_life half_life_to_decay
+Epsilon of Adam | epsilon_at | "corrected" | "raw" | — | raw = corrected * sqrt(1 - beta2 ** step)
+  epsilon_to_raw epsilon_to_corrected
 Drop or keep | rate | Dropout(p) | Dropout(rate) | — | rate = 1 - keep
   keep_to_rate rate_to_keep
 Gaussian dropout | rate, std | — | GaussianDropout(rate) | — | std = sqrt(rate / (1 - rate))
@@ -385,6 +379,12 @@ Mask of spatial dropout | either | (N, C, 1, ...) | (N, 1, ..., C) | — | 1 alo
   spatial_noise_shape
 Weight of a dense layer | (D, H) | Linear: (H, D) | Dense: (D, H) | coef_: (C, D) | transpose
   transpose_dense
+Weights of an LSTM | i, f, g, o | i, f, g, o; two biases | i, f, c, o; one bias | — | transpose, add the biases
+  lstm_torch_to_keras lstm_keras_to_torch
+Order of gates | ifgo | ifgo | ifgo (c for g) | — | TensorFlow 1: igfo (j for g)
+  reorder_gates
+Defaults | Adam: as PyTorch | "torch" | "keras" | — | never rely on them
+  framework_defaults
 Momentum of batch norm | — | share of the new | share of the old | — | keras = 1 - torch
   flip_batch_norm_momentum
 """

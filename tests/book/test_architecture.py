@@ -13,8 +13,18 @@ from tests.conftest import ROOT
 # From the bottom up: a module imports only from the layers below its own.
 LAYERS = [
     {"_validate"},
-    {"activations", "conventions", "datasets", "gradcheck", "layers", "losses", "notebook", "penalties", "plotting"},
-    {"duality", "mlp", "optim", "slider"},
+    {
+        "activations",
+        "datasets",
+        "gradcheck",
+        "layer_conventions",
+        "layers",
+        "losses",
+        "notebook",
+        "penalties",
+        "plotting",
+    },
+    {"conventions", "duality", "mlp", "optim", "slider"},
     {"linear"},
     {"training"},
     {"experiment"},
