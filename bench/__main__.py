@@ -1,0 +1,133 @@
+"""Run every benchmark, or those named: ``python -m bench [penalties] [optimizers] [paths] [replicas]``."""
+
+import argparse
+import os
+import platform
+
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
+
+import numpy as np
+import torch
+
+from bench.timing import race, show
+from reglib import datasets, linear, mlp, optim, penalties, training
+
+RNG = np.random.default_rng(0)
+
+
+def penalties_race():
+    """The proximal step of L1 beside PyTorch's soft shrinkage, on 1024 x 1024 float32."""
+    w = RNG.standard_normal((1024, 1024)).astype(np.float32)
+    tensor, l1 = torch.from_numpy(w), penalties.L1(0.1)
+    competitors = {
+        "reglib: L1.prox": lambda: l1.prox(w, 1.0),
+        "PyTorch: softshrink": lambda: torch.nn.functional.softshrink(tensor, 0.1),
+    }
+    show("Proximal step of L1, 1024 x 1024 float32", race(competitors))
+
+
+def optimizers_race():
+    """One step of AdamW over a network of 64-256-256-10, beside PyTorch and Keras."""
+    import keras
+
+    params = mlp.init(RNG, (64, 256, 256, 10), dtype=np.float32)
+    grads = [RNG.standard_normal(p.shape).astype(np.float32) for p in params]
+    ours = optim.AdamW(1e-3)
+    state = [ours.init(params)]
+    tensors = [torch.tensor(p, requires_grad=True) for p in params]
+    for tensor, gradient in zip(tensors, grads, strict=True):
+        tensor.grad = torch.from_numpy(gradient)
+    theirs = torch.optim.AdamW(tensors, lr=1e-3)
+    variables = [keras.Variable(p) for p in params]
+    keras_grads = [keras.ops.convert_to_tensor(g) for g in grads]
+    keras_adamw = keras.optimizers.AdamW(1e-3)
+
+    def step():
+        _, state[0] = ours.step(params, grads, state[0])
+
+    competitors = {
+        "reglib: AdamW.step": step,
+        "PyTorch: AdamW.step": theirs.step,
+        "Keras: AdamW.apply": lambda: keras_adamw.apply(keras_grads, variables),
+    }
+    show("One step of AdamW, 64-256-256-10 float32", race(competitors))
+
+
+def paths_race():
+    """The lasso path of the diabetes data beside scikit-learn, to about the same accuracy."""
+    from sklearn.linear_model import lasso_path
+
+    data = datasets.diabetes()
+    x, y = data.x - data.x.mean(axis=0), data.y - data.y.mean()
+    strengths = linear.path(x, y).strengths
+    competitors = {
+        "reglib: path": lambda: linear.path(x, y, "lasso", strengths, tolerance=1e-6),
+        "scikit-learn: lasso_path": lambda: lasso_path(x, y, alphas=strengths, tol=1e-6, max_iter=100_000),
+    }
+    show("Lasso path of the diabetes data, 100 strengths, gap 1e-6", race(competitors, turns=7))
+
+
+def batches_race():
+    """Two hundred lasso problems of 100 x 128: side by side, and one after the other in scikit-learn."""
+    from sklearn.linear_model import Lasso
+
+    problems = [datasets.sparse_regression(RNG, 100, 128, 8, noise=0.5) for _ in range(200)]
+    x, y = np.stack([p.x for p in problems]), np.stack([p.y for p in problems])
+    model = Lasso(alpha=0.2, tol=1e-6)
+    competitors = {
+        "reglib: fista, 200 at once": lambda: linear.fista(x, y, penalties.L1(0.2), tolerance=1e-6),
+        "scikit-learn: Lasso, 200 in turn": lambda: [model.fit(a, b) for a, b in zip(x, y, strict=True)],
+    }
+    show("200 lasso problems, 100 x 128, gap 1e-6", race(competitors, turns=5))
+
+
+def replicas_race():
+    """Training 32 networks of 64-32-10 for one epoch: in one pass, and as 32 PyTorch models in turn."""
+    data = datasets.digits()
+    x, y = data.x.astype(np.float32), data.y
+    batches = list(training.minibatches(RNG, len(x), 64))
+    start = mlp.init(RNG, (64, 32, 10), replicas=(32,), dtype=np.float32)
+    tensors = torch.from_numpy(x), torch.from_numpy(np.asarray(y, dtype=np.int64))
+
+    def loop():
+        for s in range(32):
+            params = [torch.tensor(p[s], requires_grad=True) for p in start]
+            optimizer = torch.optim.SGD(params, lr=0.1)
+            for rows in batches:
+                hidden = torch.relu(tensors[0][rows] @ params[0] + params[1])
+                loss = torch.nn.functional.cross_entropy(hidden @ params[2] + params[3], tensors[1][rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+    competitors = {
+        "reglib: 32 replicas in one pass": lambda: training.train(
+            start, mlp.loss_and_grads, optim.SGD(0.1), batches, data=(x, y)
+        ),
+        "PyTorch: 32 models in turn": loop,
+    }
+    show("32 networks of 64-32-10 on digits, one epoch, float32", race(competitors, turns=7))
+
+
+RACES = {
+    "penalties": penalties_race,
+    "optimizers": optimizers_race,
+    "paths": paths_race,
+    "batches": batches_race,
+    "replicas": replicas_race,
+}
+
+
+def main():
+    """Run the races named on the command line, or all."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("races", nargs="*", choices=[*RACES, []], metavar="RACE", help=", ".join(RACES))
+    names = parser.parse_args().races or list(RACES)
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}")
+    print(f"{os.cpu_count()} cores, {torch.get_num_threads()} threads in PyTorch. Medians of alternating turns.")
+    for name in names:
+        RACES[name]()
+
+
+if __name__ == "__main__":
+    main()
