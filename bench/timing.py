@@ -64,6 +64,5 @@ def show(title, timings):
     print(f"\n{title}")
     print(f"  {'':<34}{'median':>12}{'± quartile':>12}{'ours / this':>13}")
     for timing in timings:
-        print(
-            f"  {timing.name:<34}{timing.median * 1e3:>9.3f} ms{timing.spread * 1e3:>9.3f} ms{ours / timing.median:>13.2f}"
-        )
+        median, spread = timing.median * 1e3, timing.spread * 1e3
+        print(f"  {timing.name:<34}{median:>9.3f} ms{spread:>9.3f} ms{ours / timing.median:>13.2f}")
