@@ -20,9 +20,10 @@ Three ways to shrink a weight w, with learning rate eta:
 What is added to the gradient passes through momentum and through Adam's scaling;
 what is decoupled does not. For SGD without momentum the two are the same step.
 
-Keras on TensorFlow rounds momentum, betas and weight decay to float32 even in float64 training
-(``keras.ops.cast(0.9, "float64")`` is 0.8999999761581421). Trajectories agree to the last digits
-for values that float32 holds exactly, such as 0.875, and to about 1e-7 otherwise.
+Keras on TensorFlow rounds momentum and weight decay to float32 even in float64 training
+(``keras.ops.cast(0.9, "float64")`` is 0.8999999761581421); it rounds Adam's betas in the bias
+correction but not in the averages. Trajectories agree to the last digits for values that float32 holds
+exactly, such as 0.875, and to about six digits otherwise.
 
 Sources
 -------
@@ -39,7 +40,7 @@ import numpy as np
 from reglib._validate import float_array, number, one_of, replica_shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """What an optimizer remembers between steps.
 
@@ -79,7 +80,7 @@ class Optimizer:
         Parameters
         ----------
         params : list of arrays of floats
-        grads : list of arrays of the same shapes: the gradient of the data loss
+        grads : list of arrays of the same shapes and dtypes: the gradient of the data loss
         state : State
             From `init`, or from the step before.
         multiplier : number >= 0
@@ -93,7 +94,10 @@ class Optimizer:
         if [w.shape for w in params] != [g.shape for g in grads]:
             shapes = [w.shape for w in params], [g.shape for g in grads]
             raise ValueError(f"grads must have the shapes of params, {shapes[0]}; got {shapes[1]}")
-        if not isinstance(state, State) or len(state.slots) != len(params):
+        for index, (w, g) in enumerate(zip(params, grads, strict=True)):
+            if g.dtype != w.dtype:
+                raise TypeError(f"grads[{index}] must have the dtype of params[{index}], {w.dtype}; got {g.dtype}")
+        if not isinstance(state, State) or _shapes(state) != [(w.shape,) * self._memory() for w in params]:
             raise ValueError(f"state must come from init with the same {len(params)} parameters; got {state!r}")
         multiplier, count = number("multiplier", multiplier, low=0), state.count + 1
         new_params, new_slots = [], []
@@ -128,7 +132,12 @@ class Optimizer:
         self._set("learning_rate", low=0)
         self._set("l2", low=0)
         self._set("weight_decay", low=0)
-        if self.decay is not None and not all(isinstance(part, bool) for part in self.decay):
+        for name in ("nesterov", "decoupled", "scale_decay"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if self.decay is None:
+            return
+        if not isinstance(self.decay, list | tuple) or not all(isinstance(part, bool) for part in self.decay):
             raise TypeError(f"decay must be None or a sequence of True and False, one a parameter; got {self.decay!r}")
 
     def _set(self, name, **limits):
@@ -146,8 +155,9 @@ class SGD(Optimizer):
     - ``w <- w - learning_rate * v``, or with ``nesterov``
       ``w <- w - learning_rate * (g + momentum * v)``
 
-    This is PyTorch's form. Sutskever et al. (2013), equations 1 to 4, and Keras put the learning rate
-    inside the velocity, which is the same as long as the learning rate does not change.
+    This is PyTorch's form. Sutskever et al. (2013) and Keras put the learning rate inside the velocity,
+    which is the same as long as the learning rate does not change. With ``nesterov``, w is the paper's
+    look-ahead point, at which it takes the gradient, not its parameter; the two meet where v vanishes.
 
     Parameters
     ----------
@@ -242,6 +252,7 @@ class Adam(Optimizer):
     epsilon_at: str = "corrected"
     decay: tuple | None = None
 
+    nesterov = False
     decoupled = False
     scale_decay = True
 
@@ -300,3 +311,8 @@ def _floats(name, arrays):
     if not isinstance(arrays, list | tuple):
         raise TypeError(f"{name} must be a list of arrays, got {type(arrays).__name__}")
     return [float_array(f"{name}[{index}]", array, finite=False) for index, array in enumerate(arrays)]
+
+
+def _shapes(state):
+    """Return the shapes of what is remembered, parameter by parameter."""
+    return [tuple(memory.shape for memory in slots) for slots in state.slots]

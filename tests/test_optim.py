@@ -36,6 +36,17 @@ def test_nesterov_by_hand():
     np.testing.assert_allclose(one(SGD(0.1, momentum=0.8, nesterov=True)), expected, rtol=1e-15)
 
 
+def test_nesterov_walks_the_look_ahead_points_of_the_paper():
+    curvature, theta, v = np.array([0.5, 3.0]), W, np.zeros(2)
+    w, optimizer = [W], SGD(0.1, momentum=0.8, nesterov=True)
+    state = optimizer.init(w)
+    for _ in range(6):
+        w, state = optimizer.step(w, [curvature * w[0]], state)
+        v = 0.8 * v - 0.1 * curvature * (theta + 0.8 * v)
+        theta = theta + v
+        np.testing.assert_allclose(w[0], theta + 0.8 * v, rtol=1e-12)
+
+
 def test_adam_first_step_is_the_sign_of_the_gradient():
     step = one(Adam(0.1, epsilon=1e-300), gradients=[G1]) - W
     np.testing.assert_allclose(step, -0.1 * np.sign(G1), rtol=1e-12)
@@ -172,6 +183,35 @@ def test_float32_stays_and_nothing_changes_in_place(optimizer):
     assert all(not slot.any() for slot in state.slots[0])
 
 
+@pytest.mark.parametrize("decay", [[True, False], (True, False)])
+def test_coupled_decay_leaves_parameters_out_too(decay):
+    after = run(SGD(0.1, weight_decay=0.5, decay=decay), [W, W], [[np.zeros(2), np.zeros(2)]])
+    np.testing.assert_allclose(after, [0.95 * W, W], rtol=1e-15)
+
+
+def test_a_state_serves_every_optimizer_with_the_same_memory():
+    state = SGD(0.1, momentum=0.8).init([W])
+    _, state = SGD(0.1, momentum=0.8).step([W], [G1], state)
+    after, _ = SGD(0.2, momentum=0.5).step([W], [G2], state)
+    np.testing.assert_allclose(after[0], W - 0.2 * (0.5 * G1 + G2), rtol=1e-15)
+
+
+OTHER_STATES = [
+    (SGD(0.1), SGD(0.1).init([W, W])),
+    (SGD(0.1), Adam().init([W])),
+    (SGD(0.1, momentum=0.5), SGD(0.1).init([W])),
+    (Adam(), SGD(0.1, momentum=0.5).init([W])),
+    (Adam(), Adam().init([np.zeros(1)])),
+    (Adam(), None),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "state"), OTHER_STATES)
+def test_a_state_that_does_not_fit_is_refused(optimizer, state):
+    with pytest.raises(ValueError, match=r"^state must come from init with the same 1 parameters; got "):
+        optimizer.step([W], [G1], state)
+
+
 def test_plain_sgd_remembers_nothing():
     assert SGD(0.1).init([W]).slots == [()]
 
@@ -226,6 +266,17 @@ def test_bad_values_are_named(make, message):
         (
             lambda: SGD(0.1, decay=(1, 0)),
             r"decay must be None or a sequence of True and False, one a parameter; got \(1, 0\)",
+        ),
+        (
+            lambda: SGD(0.1, decay=True),
+            r"decay must be None or a sequence of True and False, one a parameter; got True",
+        ),
+        (lambda: SGD(0.1, momentum=0.5, nesterov="no"), r"nesterov must be True or False, got 'no'$"),
+        (lambda: SGD(0.1, decoupled=1), r"decoupled must be True or False, got 1$"),
+        (lambda: AdamW(scale_decay=0.0), r"scale_decay must be True or False, got 0\.0$"),
+        (
+            lambda: SGD(0.1).step([W, W], [G1, G1.astype(np.float32)], SGD(0.1).init([W, W])),
+            r"grads\[1\] must have the dtype of params\[1\], float64; got float32$",
         ),
         (lambda: SGD(0.1).init(W), r"params must be a list of arrays, got ndarray"),
         (lambda: SGD(0.1).init([np.array([1, 2])]), r"params\[0\] must hold floating-point numbers"),

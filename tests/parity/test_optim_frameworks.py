@@ -126,6 +126,72 @@ def test_keras_rounds_hyperparameters_to_float32(problem):
     assert np.abs(ours(exact, problem)[-1][0] - theirs[-1][0]).max() > 1e-9
 
 
+def test_keras_rounds_betas_in_the_correction_alone(problem):
+    """With 0.9 and 0.999 Keras averages with the numbers themselves and corrects with their float32 roundings."""
+    rounded1, rounded2 = float(np.float32(0.9)), float(np.float32(0.999))
+    params, gradients = problem
+    m, v, path = [0.0] * len(params), [0.0] * len(params), []
+    for t, grads in enumerate(gradients, start=1):
+        m = [0.9 * a + 0.1 * g for a, g in zip(m, grads, strict=True)]
+        v = [0.999 * a + 0.001 * g**2 for a, g in zip(v, grads, strict=True)]
+        rate = 0.02 * np.sqrt(1 - rounded2**t) / (1 - rounded1**t)
+        params = [w - rate * a / (np.sqrt(b) + 1e-7) for w, a, b in zip(params, m, v, strict=True)]
+        path.append(params)
+    theirs = kerass(K.Adam(0.02), problem)
+    assert_same_path(path, theirs)
+    exact = ours(optim.Adam(0.02, epsilon=1e-7, epsilon_at="raw"), problem)
+    assert 1e-8 < np.abs(exact[-1][0] - theirs[-1][0]).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (optim.SGD(0.1, momentum=0.9, weight_decay=0.3), lambda p: T.SGD(p, 0.1, momentum=0.9, weight_decay=0.3)),
+        (optim.AdamW(0.02, weight_decay=0.3), lambda p: T.AdamW(p, 0.02, weight_decay=0.3)),
+    ],
+)
+def test_a_schedule_as_in_pytorch(mine, theirs, problem):
+    params, gradients = problem
+    tensors = [torch.tensor(p, requires_grad=True) for p in params]
+    optimizer = theirs(tensors)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.8**step)
+    state = mine.init(params)
+    for step, grads in enumerate(gradients[:10]):
+        for tensor, gradient in zip(tensors, grads, strict=True):
+            tensor.grad = torch.tensor(gradient)
+        optimizer.step()
+        schedule.step()
+        params, state = mine.step(params, grads, state, multiplier=0.8**step)
+    for w, tensor in zip(params, tensors, strict=True):
+        assert np.abs(w - tensor.detach().numpy()).max() <= 1e-12
+
+
+def test_pytorch_leaves_a_group_without_decay_alone(problem):
+    mine = optim.AdamW(0.02, weight_decay=0.3, decay=(True, False, True))
+
+    def theirs(p):
+        groups = [{"params": [p[0], p[2]], "weight_decay": 0.3}, {"params": [p[1]], "weight_decay": 0.0}]
+        return T.AdamW(groups, 0.02)
+
+    assert_same_path(ours(mine, problem), torchs(theirs, problem))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (optim.SGD(0.1, momentum=0.9, weight_decay=0.3), lambda p: T.SGD(p, 0.1, momentum=0.9, weight_decay=0.3)),
+        (optim.Adam(0.02), lambda p: T.Adam(p, 0.02)),
+        (optim.AdamW(0.02, weight_decay=0.3), lambda p: T.AdamW(p, 0.02, weight_decay=0.3)),
+    ],
+)
+def test_five_steps_in_float32(mine, theirs, problem):
+    params, gradients = problem
+    single = [p.astype(np.float32) for p in params], [[g.astype(np.float32) for g in gs] for gs in gradients[:5]]
+    path = ours(mine, single)
+    assert path[-1][0].dtype == np.float32
+    assert_same_path(path, torchs(theirs, single), tolerance=1e-6)
+
+
 def test_keras_leaves_excluded_variables_alone():
     optimizer = K.AdamW(0.1, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
