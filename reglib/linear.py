@@ -331,9 +331,7 @@ def _penalty(penalty, kind, x):
         raise TypeError(f"penalty must be {names}, got {penalty!r}")
     shapes = {np.shape(getattr(penalty, name)) for name in _strength_names(penalty)} - {()}
     if shapes and (x.ndim == 2 or shapes != {x.shape[:1]}):
-        raise ValueError(
-            f"penalty must have one strength, or one for each problem; got shape {shapes.pop()}"
-        )
+        raise ValueError(f"penalty must have one strength, or one for each problem; got shape {shapes.pop()}")
 
 
 def _strength_names(penalty):

@@ -15,7 +15,11 @@ SETUP_ID = "set-up"
 SETUP_TAGS = ["hide-cell"]
 SETUP = """\
 # Set-up, the same in every chapter: find reglib, or install it (and nothing else) in Colab.
-import importlib.util, os, pathlib, subprocess, sys  # noqa: E401
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
 
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # TensorFlow: quiet, same sums everywhere
 REPOSITORY = "{address}"
