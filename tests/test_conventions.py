@@ -31,6 +31,20 @@ COUNT = st.integers(1, 10**6)
         (c.ridge_alpha_to_l2(6.0, 10), 0.3),
         (c.l2_to_logistic_c(0.05, 5), 2.0),
         (c.logistic_c_to_l2(2.0, 5), 0.05),
+        (c.l2_to_sgd_classifier_alpha(0.3), 0.6),
+        (c.sgd_classifier_alpha_to_l2(0.6), 0.3),
+        (c.decay_to_factor(0.5, 0.1), 0.95),
+        (c.decay_to_factor(0.5, 0.2, 3), 0.729),
+        (c.decay_to_factor(0.5, 0.2, 0), 1.0),
+        (c.decay_to_factor(1, 1, 2), 0.0),
+        (c.factor_to_decay(0.95, 0.1), 0.5),
+        (c.factor_to_decay(0.729, 0.2, 3), 0.5),
+        (c.factor_to_decay(1, 0.2, 0.5), 0.0),
+        (c.epsilon_to_raw(0.5, 0.75, 1), 0.25),
+        (c.epsilon_to_raw(0.5, 0.6, 2), 0.4),
+        (c.epsilon_to_raw(0.5, 0.0, 3), 0.5),
+        (c.epsilon_to_corrected(0.25, 0.75, 1), 0.5),
+        (c.epsilon_to_corrected(0.4, 0.6, 2), 0.5),
         (c.adamw_to_paper_decay(0.5, 0.1), 0.05),
         (c.paper_to_adamw_decay(0.05, 0.1), 0.5),
         (c.torch_sgd_to_keras_sgd(0.3), 0.3),
@@ -149,6 +163,21 @@ NUMBER = r"must be a finite number in "
         (lambda: c.sklearn_to_elastic_net(1, -0.5), r"l1_ratio " + NUMBER + r"\[0, 1\], got -0\.5"),
         (lambda: c.l2_to_logistic_c(0, 1), r"l2 " + NUMBER + r"\(0, inf\], got 0"),
         (lambda: c.logistic_c_to_l2(0, 1), r"c " + NUMBER + r"\(0, inf\], got 0"),
+        (lambda: c.l2_to_sgd_classifier_alpha(-1), r"l2 " + NUMBER + r"\[0, inf\], got -1"),
+        (lambda: c.sgd_classifier_alpha_to_l2(-1), r"alpha " + NUMBER + r"\[0, inf\], got -1"),
+        (lambda: c.decay_to_factor(-1, 1), r"weight_decay " + NUMBER + r"\[0, inf\], got -1"),
+        (lambda: c.decay_to_factor(1, 0), r"learning_rate " + NUMBER + r"\(0, inf\], got 0"),
+        (lambda: c.decay_to_factor(3, 0.5), r"learning_rate \* weight_decay must be at most 1, got 1\.5$"),
+        (lambda: c.decay_to_factor(1, 1, -1), r"steps must be at least 0, got -1$"),
+        (lambda: c.factor_to_decay(0, 1), r"factor " + NUMBER + r"\(0, 1\], got 0"),
+        (lambda: c.factor_to_decay(1.5, 1), r"factor " + NUMBER + r"\(0, 1\], got 1\.5"),
+        (lambda: c.factor_to_decay(0.5, 0), r"learning_rate " + NUMBER + r"\(0, inf\], got 0"),
+        (lambda: c.factor_to_decay(0.5, 1, 0), r"steps " + NUMBER + r"\(0, inf\], got 0"),
+        (lambda: c.epsilon_to_raw(0, 0.5, 1), r"epsilon " + NUMBER + r"\(0, inf\], got 0"),
+        (lambda: c.epsilon_to_raw(1, 1.0, 1), r"beta2 " + NUMBER + r"\[0, 1\), got 1\.0"),
+        (lambda: c.epsilon_to_raw(1, -0.5, 1), r"beta2 " + NUMBER + r"\[0, 1\), got -0\.5"),
+        (lambda: c.epsilon_to_raw(1, 0.5, 0), r"step must be at least 1, got 0$"),
+        (lambda: c.epsilon_to_corrected(0, 0.5, 1), r"epsilon " + NUMBER + r"\(0, inf\], got 0"),
         (lambda: c.adamw_to_paper_decay(-1, 1), r"weight_decay " + NUMBER + r"\[0, inf\], got -1"),
         (lambda: c.adamw_to_paper_decay(1, 0), r"learning_rate " + NUMBER + r"\(0, inf\], got 0"),
         (lambda: c.paper_to_adamw_decay(-1, 1), r"decay " + NUMBER + r"\[0, inf\], got -1"),
@@ -186,6 +215,20 @@ NUMBER = r"must be a finite number in "
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match="^" + message):
         call()
+
+
+def test_steps_are_whole():
+    with pytest.raises(TypeError, match=r"^steps must be an integer, got 1\.5$"):
+        c.decay_to_factor(1, 1, 1.5)
+    with pytest.raises(TypeError, match=r"^step must be an integer, got 1\.5$"):
+        c.epsilon_to_corrected(1, 0.5, 1.5)
+
+
+@given(st.floats(1e-6, 0.999), st.floats(1e-3, 1), st.integers(1, 1000))
+def test_there_and_back_for_factors(product, learning_rate, steps):
+    decay = c.factor_to_decay(1 - product, learning_rate, steps)
+    assert c.decay_to_factor(decay, learning_rate, steps) == pytest.approx(1 - product, rel=1e-9)
+    assert c.epsilon_to_corrected(c.epsilon_to_raw(product, 0.999, steps), 0.999, steps) == pytest.approx(product)
 
 
 @pytest.mark.parametrize("function", [c.mean_to_sum, c.sum_to_mean, c.l2_to_ridge_alpha, c.ridge_alpha_to_l2])

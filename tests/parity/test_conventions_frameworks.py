@@ -65,8 +65,22 @@ def test_penalties_and_keras(strength):
     ):
         assert float(regularizer(W)) == pytest.approx(value, abs=1e-12)
         np.testing.assert_allclose(keras_gradient(regularizer), gradient, atol=1e-12)
+    both = keras.regularizers.L1L2(l1=number, l2=number)
+    np.testing.assert_allclose(keras_gradient(both), strength * np.sign(W) + 2 * strength * W, atol=1e-12)
     # back: the number that Keras stores is the book's
     assert c.penalty_to_keras(float(keras.regularizers.L2(strength).l2)) == strength
+
+
+def test_subgradient_at_zero_is_zero_in_both():
+    import tensorflow as tf
+
+    w = tf.Variable([0.0, -2.0], dtype="float64")
+    with tf.GradientTape() as tape:
+        value = keras.regularizers.L1(0.25)(w)
+    np.testing.assert_array_equal(tape.gradient(value, w), [0.0, -0.25])
+    tensor = torch.tensor([0.0, -2.0], requires_grad=True)
+    (0.25 * tensor.abs().sum()).backward()
+    np.testing.assert_array_equal(tensor.grad, [0.0, -0.25])
 
 
 def test_half_the_square():
@@ -140,6 +154,19 @@ def test_logistic_regression_both_ways():
         np.testing.assert_allclose(gradient, 0, atol=1e-9)
 
 
+def test_sgd_classifier_both_ways():
+    """Three of its steps, example by example, are three steps on the book's objective."""
+    for l2, alpha in ((0.15, c.l2_to_sgd_classifier_alpha(0.15)), (c.sgd_classifier_alpha_to_l2(0.4), 0.4)):
+        model = sk.SGDClassifier(
+            loss="log_loss", alpha=alpha, learning_rate="constant", eta0=0.25, fit_intercept=False, shuffle=False
+        )
+        w = np.zeros(D)
+        for x, label in zip(X[:3], LABELS[:3], strict=True):
+            model.partial_fit(x[None], [label], classes=[0, 1])
+            w = w - 0.25 * ((1 / (1 + np.exp(-x @ w)) - label) * x + 2 * l2 * w)
+            np.testing.assert_allclose(model.coef_[0], w, atol=1e-12)
+
+
 def decayed(optimizer_step):
     """Return the factor by which one step with a zero gradient multiplies the weights."""
     return float(np.mean(optimizer_step() / W))
@@ -197,6 +224,120 @@ def test_half_life():
         optimizer.step()
     np.testing.assert_allclose(w.detach().numpy(), W / 2, rtol=1e-10)
     assert c.decay_to_half_life(decay, 0.5) == pytest.approx(10)
+
+
+def test_decay_over_steps():
+    decay = c.factor_to_decay(0.3, 0.5, 7)
+    w = torch.tensor(W, requires_grad=True)
+    theirs, variable = torch.optim.AdamW([w], lr=0.5, weight_decay=decay), keras.Variable(W, dtype="float64")
+    keras_adamw = keras.optimizers.AdamW(0.5, weight_decay=decay)
+    for _ in range(7):
+        w.grad = torch.zeros_like(w)
+        theirs.step()
+        keras_adamw.apply([keras.ops.zeros_like(variable)], [variable])
+    np.testing.assert_allclose(w.detach().numpy(), 0.3 * W, rtol=1e-12)
+    np.testing.assert_allclose(variable.numpy(), 0.3 * W, rtol=1e-6)  # Keras rounds the decay to float32
+    assert c.decay_to_factor(decay, 0.5, 7) == pytest.approx(0.3)
+
+
+def adam_steps(gradients, torch_epsilon, keras_epsilon):
+    """Return W after PyTorch's and after Keras' Adam, each with its own epsilon."""
+    w, variable = torch.tensor(W, requires_grad=True), keras.Variable(W, dtype="float64")
+    theirs = torch.optim.Adam([w], lr=0.25, betas=(0.875, 0.75), eps=torch_epsilon)
+    keras_adam = keras.optimizers.Adam(0.25, beta_1=0.875, beta_2=0.75, epsilon=keras_epsilon)
+    for gradient in gradients:
+        w.grad = torch.tensor(gradient)
+        theirs.step()
+        keras_adam.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    return w.detach().numpy(), variable.numpy()
+
+
+def test_epsilon_of_adam_converts_at_one_step_and_not_for_a_run():
+    first, second = RNG.normal(size=W.shape), RNG.normal(size=W.shape)
+    np.testing.assert_allclose(*adam_steps([first], 0.5, c.epsilon_to_raw(0.5, 0.75, 1)), atol=1e-12)
+    np.testing.assert_allclose(*adam_steps([first], c.epsilon_to_corrected(0.5, 0.75, 1), 0.5), atol=1e-12)
+    a, b = adam_steps([first], 0.5, 0.5)
+    assert np.abs(a - b).max() > 1e-3
+    a, b = adam_steps([first, second], 0.5, c.epsilon_to_raw(0.5, 0.75, 1))
+    assert np.abs(a - b).max() > 1e-3
+
+
+def test_defaults():
+    torchs, kerass = c.framework_defaults("torch"), c.framework_defaults("keras")
+    parameter = [torch.zeros(1, requires_grad=True)]
+    assert torchs == {
+        "adamw_weight_decay": torch.optim.AdamW(parameter).defaults["weight_decay"],
+        "adam_epsilon": torch.optim.Adam(parameter).defaults["eps"],
+        "layer_norm_epsilon": torch.nn.LayerNorm(1).eps,
+        "batch_norm_epsilon": torch.nn.BatchNorm1d(1).eps,
+        "batch_norm_momentum": torch.nn.BatchNorm1d(1).momentum,
+    }
+    assert kerass == {
+        "adamw_weight_decay": keras.optimizers.AdamW().weight_decay,
+        "adam_epsilon": keras.optimizers.Adam().epsilon,
+        "layer_norm_epsilon": keras.layers.LayerNormalization().epsilon,
+        "batch_norm_epsilon": keras.layers.BatchNormalization().epsilon,
+        "batch_norm_momentum": keras.layers.BatchNormalization().momentum,
+    }
+
+
+SEQUENCE, HIDDEN = (2, 5, 3), 4
+
+
+def both_lstms():
+    """Return PyTorch's LSTM and Keras', of the same sizes, each with its own random start."""
+    theirs = torch.nn.LSTM(SEQUENCE[-1], HIDDEN, batch_first=True, dtype=torch.float64)
+    kerass = keras.layers.LSTM(HIDDEN, return_sequences=True, bias_initializer="random_normal")
+    kerass.build((None, *SEQUENCE[1:]))
+    return theirs, kerass
+
+
+def lstm_outputs(theirs, kerass):
+    x = RNG.normal(size=SEQUENCE)
+    return theirs(torch.tensor(x))[0].detach().numpy(), kerass(x).numpy()
+
+
+def test_lstm_from_torch():
+    theirs, kerass = both_lstms()
+    kerass.set_weights(c.lstm_torch_to_keras(*(parameter.detach().numpy() for parameter in theirs.parameters())))
+    np.testing.assert_allclose(*lstm_outputs(theirs, kerass), atol=1e-12)
+
+
+def test_lstm_from_keras():
+    theirs, kerass = both_lstms()
+    arrays = c.lstm_keras_to_torch(*kerass.get_weights())
+    with torch.no_grad():
+        for parameter, array in zip(theirs.parameters(), arrays, strict=True):
+            parameter.copy_(torch.tensor(array))
+    np.testing.assert_allclose(*lstm_outputs(theirs, kerass), atol=1e-12)
+
+
+def test_order_of_gates_in_tensorflows_own_block():
+    """The fused LSTM of TensorFlow 1 holds i, c, f, o on one kernel over [x, h]; it knows float32 alone."""
+    import tensorflow as tf
+
+    cell = keras.layers.LSTMCell(HIDDEN, bias_initializer="random_normal", dtype="float32")
+    cell.build((None, 3))
+    x, h, state = (RNG.normal(size=(2, size)).astype(np.float32) for size in (3, HIDDEN, HIDDEN))
+    kernel, recurrent, bias = cell.get_weights()
+    none = np.zeros(HIDDEN, np.float32)
+    block = tf.raw_ops.LSTMBlockCell(
+        x=x,
+        cs_prev=state,
+        h_prev=h,
+        w=c.reorder_gates(np.concatenate([kernel, recurrent]), "ifgo", "igfo"),
+        wci=none,
+        wcf=none,
+        wco=none,
+        b=c.reorder_gates(bias, "ifgo", "igfo"),
+        forget_bias=0.0,
+        cell_clip=-1.0,
+        use_peephole=False,
+    )
+    output, (_, carried) = cell(x, [h, state])
+    np.testing.assert_allclose(block.h, output, atol=1e-6)
+    np.testing.assert_allclose(block.cs, carried, atol=1e-6)
+    np.testing.assert_array_equal(c.reorder_gates(c.reorder_gates(kernel, "ifgo", "igfo"), "igfo", "ifgo"), kernel)
 
 
 def test_rate_and_keep():
@@ -273,3 +414,6 @@ def test_batch_norm_momentum():
             warnings.simplefilter("ignore", DeprecationWarning)
             kerass(x, training=True)
         np.testing.assert_allclose(kerass.moving_mean.numpy(), torchs.running_mean.numpy(), atol=1e-7)
+        kept, share = 1 - torch_momentum, torch_momentum
+        np.testing.assert_allclose(kerass.moving_variance.numpy(), kept + share * x.var(axis=0), atol=1e-7)
+        np.testing.assert_allclose(torchs.running_var.numpy(), kept + share * x.var(axis=0, ddof=1), atol=1e-7)
