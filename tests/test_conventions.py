@@ -16,54 +16,54 @@ COUNT = st.integers(1, 10**6)
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
+    ("function", "arguments", "expected"),
     [
-        (c.l2_to_torch_weight_decay(0.3), 0.6),
-        (c.torch_weight_decay_to_l2(0.6), 0.3),
-        (c.penalty_to_keras(0.3), 0.3),
-        (c.l2_to_half_l2(0.3), 0.6),
-        (c.half_l2_to_l2(0.6), 0.3),
-        (c.mean_to_sum(0.3, 10), 3.0),
-        (c.sum_to_mean(3.0, 10), 0.3),
-        (c.l1_to_lasso_alpha(0.3), 0.3),
-        (c.lasso_alpha_to_l1(0.3), 0.3),
-        (c.l2_to_ridge_alpha(0.3, 10), 6.0),
-        (c.ridge_alpha_to_l2(6.0, 10), 0.3),
-        (c.l2_to_logistic_c(0.05, 5), 2.0),
-        (c.logistic_c_to_l2(2.0, 5), 0.05),
-        (c.l2_to_sgd_classifier_alpha(0.3), 0.6),
-        (c.sgd_classifier_alpha_to_l2(0.6), 0.3),
-        (c.decay_to_factor(0.5, 0.1), 0.95),
-        (c.decay_to_factor(0.5, 0.2, 3), 0.729),
-        (c.decay_to_factor(0.5, 0.2, 0), 1.0),
-        (c.decay_to_factor(1, 1, 2), 0.0),
-        (c.factor_to_decay(0.95, 0.1), 0.5),
-        (c.factor_to_decay(0.729, 0.2, 3), 0.5),
-        (c.factor_to_decay(1, 0.2, 0.5), 0.0),
-        (c.epsilon_to_raw(0.5, 0.75, 1), 0.25),
-        (c.epsilon_to_raw(0.5, 0.6, 2), 0.4),
-        (c.epsilon_to_raw(0.5, 0.0, 3), 0.5),
-        (c.epsilon_to_corrected(0.25, 0.75, 1), 0.5),
-        (c.epsilon_to_corrected(0.4, 0.6, 2), 0.5),
-        (c.adamw_to_paper_decay(0.5, 0.1), 0.05),
-        (c.paper_to_adamw_decay(0.05, 0.1), 0.5),
-        (c.torch_sgd_to_keras_sgd(0.3), 0.3),
-        (c.torch_sgd_to_keras_sgd(0.0, momentum=0.9), 0.0),
-        (c.keras_sgd_to_torch_sgd(0.3), 0.3),
-        (c.decay_to_half_life(0.5, 1.0), 1.0),
-        (c.decay_to_half_life(0.1, 0.1), 68.96756393652849),
-        (c.half_life_to_decay(1, 0.5), 1.0),
-        (c.keep_to_rate(0.8), 0.2),
-        (c.keep_to_rate(1.0), 0.0),
-        (c.rate_to_keep(0.2), 0.8),
-        (c.rate_to_noise_std(0.2), 0.5),
-        (c.rate_to_noise_std(0.5), 1.0),
-        (c.noise_std_to_rate(2.0), 0.8),
-        (c.flip_batch_norm_momentum(0.1), 0.9),
+        (c.l2_to_torch_weight_decay, (0.3,), 0.6),
+        (c.torch_weight_decay_to_l2, (0.6,), 0.3),
+        (c.penalty_to_keras, (0.3,), 0.3),
+        (c.l2_to_half_l2, (0.3,), 0.6),
+        (c.half_l2_to_l2, (0.6,), 0.3),
+        (c.mean_to_sum, (0.3, 10), 3.0),
+        (c.sum_to_mean, (3.0, 10), 0.3),
+        (c.l1_to_lasso_alpha, (0.3,), 0.3),
+        (c.lasso_alpha_to_l1, (0.3,), 0.3),
+        (c.l2_to_ridge_alpha, (0.3, 10), 6.0),
+        (c.ridge_alpha_to_l2, (6.0, 10), 0.3),
+        (c.l2_to_logistic_c, (0.05, 5), 2.0),
+        (c.logistic_c_to_l2, (2.0, 5), 0.05),
+        (c.l2_to_sgd_classifier_alpha, (0.3,), 0.6),
+        (c.sgd_classifier_alpha_to_l2, (0.6,), 0.3),
+        (c.decay_to_factor, (0.5, 0.1), 0.95),
+        (c.decay_to_factor, (0.5, 0.2, 3), 0.729),
+        (c.decay_to_factor, (0.5, 0.2, 0), 1.0),
+        (c.decay_to_factor, (1, 1, 2), 0.0),
+        (c.factor_to_decay, (0.75, 0.5), 0.5),
+        (c.factor_to_decay, (0.729, 0.2, 3), 0.5),
+        (c.factor_to_decay, (1, 0.2, 0.5), 0.0),
+        (c.epsilon_to_raw, (0.5, 0.75, 1), 0.25),
+        (c.epsilon_to_raw, (0.5, 0.6, 2), 0.4),
+        (c.epsilon_to_raw, (0.5, 0.0, 3), 0.5),
+        (c.epsilon_to_corrected, (0.25, 0.75, 1), 0.5),
+        (c.epsilon_to_corrected, (0.4, 0.6, 2), 0.5),
+        (c.adamw_to_paper_decay, (0.5, 0.1), 0.05),
+        (c.paper_to_adamw_decay, (0.05, 0.1), 0.5),
+        (c.torch_sgd_to_keras_sgd, (0.3,), 0.3),
+        (c.torch_sgd_to_keras_sgd, (0.0, 0.9), 0.0),
+        (c.keras_sgd_to_torch_sgd, (0.3,), 0.3),
+        (c.decay_to_half_life, (0.5, 1.0), 1.0),
+        (c.decay_to_half_life, (0.1, 0.1), 68.96756393652849),
+        (c.half_life_to_decay, (1, 0.5), 1.0),
+        (c.keep_to_rate, (0.8,), 0.2),
+        (c.keep_to_rate, (1.0,), 0.0),
+        (c.rate_to_keep, (0.2,), 0.8),
+        (c.rate_to_noise_std, (0.2,), 0.5),
+        (c.rate_to_noise_std, (0.5,), 1.0),
+        (c.noise_std_to_rate, (2.0,), 0.8),
+        (c.flip_batch_norm_momentum, (0.1,), 0.9),
     ],
 )
-def test_worked_numbers(value, expected):
-    assert value == pytest.approx(expected, rel=1e-12)
+def test_worked_numbers(function, arguments, expected):
+    assert function(*arguments) == pytest.approx(expected, rel=1e-12)
 
 
 def test_elastic_net():
@@ -132,6 +132,7 @@ def test_every_row_has_functions_and_every_function_a_row():
 
 
 def test_one_row_in_full():
+    assert c._table() == c.TABLE
     row = next(row for row in c.TABLE if row.topic == "Ridge")
     assert row == c.Row(
         "Ridge", "l2", "—", "—", "Ridge(alpha)", "alpha = 2 * N * l2", ("l2_to_ridge_alpha", "ridge_alpha_to_l2")

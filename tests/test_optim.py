@@ -212,6 +212,14 @@ def test_a_state_that_does_not_fit_is_refused(optimizer, state):
         optimizer.step([W], [G1], state)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.5, l2=0.1), AdamW()])
+def test_a_replica_that_diverges_leaves_the_others_alone(optimizer):
+    lost = np.array([np.nan, np.nan])
+    (after,) = run(optimizer, [np.stack([W, lost])], [[np.stack([G1, lost])]])
+    np.testing.assert_array_equal(after[0], one(optimizer, gradients=[G1]))
+    assert np.isnan(after[1]).all()
+
+
 def test_plain_sgd_remembers_nothing():
     assert SGD(0.1).init([W]).slots == [()]
 
@@ -280,6 +288,7 @@ def test_bad_values_are_named(make, message):
         ),
         (lambda: SGD(0.1).init(W), r"params must be a list of arrays, got ndarray"),
         (lambda: SGD(0.1).init([np.array([1, 2])]), r"params\[0\] must hold floating-point numbers"),
+        (lambda: SGD(0.1).step([np.array([1, 2])], [G1], None), r"params\[0\] must hold floating-point numbers"),
         (lambda: SGD(0.1).step([W], [np.array([1, 2])], SGD(0.1).init([W])), r"grads\[0\] must hold floating-point"),
         (lambda: SGD(0.1).step([W], G1, SGD(0.1).init([W])), r"grads must be a list of arrays, got ndarray"),
     ],
