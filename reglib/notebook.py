@@ -7,6 +7,7 @@ the site, in Jupyter and in Colab, and as plain text elsewhere.
 import ast
 import html
 import inspect
+import re
 import textwrap
 
 import numpy as np
@@ -24,7 +25,8 @@ class Source:
         return self.text
 
     def _repr_markdown_(self):
-        return f"```python\n{self.text}\n```"
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", self.text))])
+        return f"{fence}python\n{self.text}\n{fence}"
 
 
 def show_source(*objects, docstring=False):
@@ -61,11 +63,13 @@ def _without_docstrings(text):
     lines = text.splitlines()
     drop = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            first = node.body[0]
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(node.body) < 2:
+            continue
+        first = node.body[0]
+        if ast.get_docstring(node) is not None and first.lineno > node.lineno:
             drop |= set(range(first.lineno - 1, first.end_lineno))
             after = first.end_lineno
-            while len(node.body) > 1 and after < len(lines) and not lines[after].strip():
+            while not lines[after].strip():
                 drop.add(after)
                 after += 1
     return "\n".join(line for index, line in enumerate(lines) if index not in drop)
@@ -91,7 +95,10 @@ class Table:
         return "\n".join(([self.caption] if self.caption else []) + lines)
 
     def _numeric(self, column):
-        return bool(self.rows) and all(isinstance(row[column], int | float | np.number) for row in self.rows)
+        """Return whether a column holds numbers, or text that shows numbers; these are aligned right."""
+        return bool(self.rows) and all(
+            re.fullmatch(r"[-−]?[\d.,]+(e[-+]?\d+)?|nan|—", row[column]) for row in self.cells()
+        )
 
     def _repr_html_(self):
         right = [' style="text-align: right"' if self._numeric(i) else "" for i in range(len(self.columns))]
@@ -168,36 +175,41 @@ def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), captio
         If shapes differ or a row has the wrong length.
     """
     tolerance = number("tolerance", tolerance, low=0, low_open=True)
-    rows, worst = [], (0.0, None)
+    rows, worst = [], (-1.0, "")
     for quantity, (ours, *others) in results.items():
         if len(others) != len(names):
             raise ValueError(f"results[{quantity!r}] must hold ours and {len(names)} others, got {len(others)} others")
         differences = []
         for name, theirs in zip(names, others, strict=True):
-            difference = None if theirs is None else _difference(quantity, name, ours, theirs)
-            differences.append("—" if difference is None else f"{difference:.1e}")
-            if difference is not None and not difference <= worst[0]:
-                worst = (difference, f"{quantity} against {name}")
-        rows.append([quantity, *differences])
-    if not worst[0] <= tolerance:
+            if theirs is None:
+                differences.append("—")
+                continue
+            difference = _difference(quantity, name, ours, theirs)
+            differences.append(f"{difference:.1e}")
+            worst = max(worst, (difference, f"{quantity} against {name}"))
+        rows.append([quantity, *differences, "yes"])
+    if worst[0] > tolerance:
         raise AssertionError(f"{worst[1]}: largest difference {worst[0]:.3g}, above the tolerance {tolerance:.3g}")
-    caption = caption or f"Largest absolute difference from NumPy; each is within {tolerance:.0e}"
-    return Table(rows, ["Quantity", *names], caption)
+    caption = caption or "Largest absolute difference from NumPy"
+    return Table(rows, ["Quantity", *names, f"Within {tolerance:.0e}"], caption)
 
 
 def _difference(quantity, name, ours, theirs):
-    """Return the largest absolute difference between two arrays or tensors."""
+    """Return the largest absolute difference between two arrays or tensors; infinite where either has a NaN."""
     ours, theirs = _array(ours), _array(theirs)
     if ours.shape != theirs.shape:
         raise ValueError(f"{quantity}: shape {ours.shape} of ours against {theirs.shape} of {name}")
-    return float(np.max(np.abs(ours - theirs), initial=0.0))
+    difference = np.max(np.abs(ours - theirs), initial=0.0)
+    return float("inf") if np.isnan(difference) else float(difference)
 
 
 def _array(value):
-    """Return an array from an array or from any framework's tensor."""
-    for method in ("detach", "numpy"):
-        value = getattr(value, method)() if hasattr(value, method) else value
-    return np.asarray(value)
+    """Return an array from an array or from any framework's tensor or variable."""
+    if hasattr(value, "detach"):  # PyTorch
+        value = value.detach().cpu()
+    inside = getattr(value, "value", None)  # a Keras variable holds a tensor
+    value = value if inside is None or callable(inside) else inside
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def _text(value, digits):

@@ -33,6 +33,7 @@ ROLES = {
     "variance": ("#0067a3", "-.", "^"),
     "total": ("#1a1a1a", "-", "o"),
 }
+# Each has a contrast of at least 4.5 to 1 on white.
 CYCLE = ("#0067a3", "#b34700", "#00735a", "#8f3b76", "#7a5c00", "#1a1a1a", "#26788f", "#a32020", "#5b5fc7", "#5c5c5c")
 STYLE = {
     "axes.edgecolor": MUTED,
@@ -106,6 +107,80 @@ def band(ax, x, low, high, role):
     return ax
 
 
+def coefficient_path(ax, strengths, coefs, names=None, *, highlight=None, xlabel="strength of the penalty"):
+    """Draw each coefficient against the strength on a logarithmic axis, named at its weak end; return ``ax``.
+
+    The strength grows from right to left, so that coefficients enter as you read. The lines differ in color and
+    in dashes; those not in ``highlight`` are gray and thin.
+
+    Parameters
+    ----------
+    ax : Axes
+    strengths : array of shape (K,), positive
+    coefs : array of shape (K, D)
+    names : sequence of D str
+        By default w1, w2, ...
+    highlight : collection of names
+        By default all are drawn in color.
+    xlabel : str
+    """
+    coefs = np.asarray(coefs)
+    names = [f"w{j + 1}" for j in range(coefs.shape[1])] if names is None else list(names)
+    dashes = ("-", "--", "-.", ":")
+    for j, name in enumerate(names):
+        faded = highlight is not None and name not in highlight
+        look = {"color": "#767676", "linewidth": 0.8} if faded else {"color": CYCLE[j % len(CYCLE)]}
+        ax.plot(strengths, coefs[:, j], linestyle=dashes[j % 4], label=name, **look)
+    ax.axhline(0, color=MUTED, linewidth=0.8)
+    ax.set(xscale="log", xlim=(np.max(strengths), np.min(strengths)), xlabel=xlabel, ylabel="coefficient")
+    return label_lines(ax)
+
+
+def ball(ax, order, radius, role):
+    """Draw the border of the unit ball of a norm, times ``radius``, filled palely; return ``ax``.
+
+    It holds the points with |w1|^order + |w2|^order <= radius^order: a diamond for 1, a disk for 2.
+
+    Parameters
+    ----------
+    ax : Axes
+    order : number > 0
+    radius : number >= 0
+    role : str, one of ``ROLES``
+    """
+    angle = np.linspace(0, 2 * np.pi, 4 if order == 1 else 96, endpoint=False)
+    x, y = np.cos(angle), np.sin(angle)
+    x, y = (np.sign(part) * np.abs(part) ** (2 / order) * radius for part in (x, y))
+    look = style(role)
+    ax.fill(x, y, facecolor=look["color"], alpha=0.15, linewidth=0)
+    ax.plot([*x, x[0]], [*y, y[0]], label="_ball", **look)
+    return ax
+
+
+def contours(ax, loss, *, limit=2.0, levels=8, points=60):
+    """Draw a loss of two weights as gray contours in a square, with axes through the origin; return ``ax``.
+
+    Parameters
+    ----------
+    ax : Axes
+    loss : callable
+        Takes two arrays of one shape, w1 and w2, and returns the loss in that shape.
+    limit : number or pair of numbers
+        The square's sides run from -limit to limit, or from the first number to the second.
+    levels : int or array
+    points : int
+        Grid points along each side.
+    """
+    low, high = limit if np.ndim(limit) else (-limit, limit)
+    w1, w2 = np.meshgrid(np.linspace(low, high, points), np.linspace(low, high, points))
+    ax.contour(w1, w2, loss(w1, w2), levels=levels, colors="#8c8c8c", linewidths=0.9)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.grid(False)
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="$w_1$", ylabel="$w_2$")
+    return ax
+
+
 def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
     """Write each line's label at its right end, moved apart where they would overlap; return ``ax``.
 
@@ -127,9 +202,8 @@ def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
     heights = []
     for line in lines:
         x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
-        last = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-        last = last[np.argmax(x[last])]
-        heights.append(float(np.clip(to_axes.transform((x[last], y[last]))[1], 0, 1)))
+        ends = to_axes.transform(np.column_stack([x, y])[np.isfinite(x) & np.isfinite(y)])
+        heights.append(float(np.clip(ends[np.argmax(ends[:, 0]), 1], 0, 1)) if len(ends) else 0.5)
     for line, height in zip(lines, _spread(heights, gap), strict=True):
         text = (names or {}).get(line.get_label(), line.get_label())
         place = {"xycoords": "axes fraction", "va": "center", "annotation_clip": False}
