@@ -1,6 +1,9 @@
-"""Quiet TensorFlow, and the rounding of its plain kernels: both must be set before its first import."""
+"""Quiet TensorFlow, the rounding of its plain kernels, one thread each: all must be set before the first import."""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# Small arrays gain nothing from threads, and tests that run side by side would fight for the cores.
+for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(variable, "1")
