@@ -17,21 +17,35 @@ A chapter's module holds one function for each exercise, made into a check by a 
                 "Look again at what happens to entries larger, and smaller, than the threshold.",
             )
 
+    @exercise("How much is left")
+    def what_is_left(answer):
+        near(answer, 0.81, {"That is what is gone.": 0.19}, "Two steps, each of the same factor.", tolerance=1e-3)
+
+    @exercise("Which is sparse")
+    def which_is_sparse(answer):
+        choice(answer, "b", {"a": "Shrinking leaves something of each weight.", "c": "Try w = (3, 0.1)."})
+
 The reader calls ``check.soft_threshold(my_function)`` and sees one of three results: *not answered*
-(the cell is as it was: the function returns None, or the value is ``...``), *right*, or *not yet* with a
-message. A check
+(the cell is as it was: the value is ``...`` or None, or the function returns ``...`` or has no body yet), *right*,
+or *not yet* with a message. Nothing is raised, so the page runs through. A check
 
 - uses random inputs and properties, never one stored value; `trials` makes them the same each time;
 - recognizes plausible mistakes: each message of the table says what is wrong and why, not what to write;
-- lets `answer` do the general part: exceptions in the reader's code, arguments changed in place,
-  and answers of the wrong type, shape or with NaN get their own messages.
+- tests a property with ``expect(condition, message)``;
+- lets `Answer` do the general part: exceptions in the reader's code, a forgotten ``return``, arguments changed
+  in place, and answers of the wrong type, shape or with NaN get their own messages.
 
-For an exercise whose answer is a number or a letter use `near` and `choice`; ``answer.value`` is what was given.
+Where a mistake shows in one trial only (a sign, say), draw inputs in which it shows. ``answer.value`` is what was
+given, ``answer(...)`` calls it. An answer of several arrays: check its length by `parts`, then `compare` each.
 """
 
+import ast
 import copy
 import html
+import importlib
 import inspect
+import re
+import textwrap
 import traceback
 from dataclasses import dataclass
 
@@ -71,25 +85,36 @@ class Result:
             f"<strong>{SYMBOLS[self.status]} {self.status}.</strong> {html.escape(self.message)}</div>"
         )
 
+    def _repr_markdown_(self):
+        message = re.sub(r"([\\`*_<$\[\]])", r"\\\1", self.message)
+        return f"**{SYMBOLS[self.status]} {self.status}.** {message}"
+
 
 class Answer:
     """What the reader handed in. Call it like their function, or read ``value``."""
 
     def __init__(self, value):
-        if value is None or value is Ellipsis:
+        if _blank(value):
             raise Unanswered
         self.value = value
+        self._answered = False
 
     def __call__(self, *arguments, **options):
         if not callable(self.value):
             raise Wrong(f"This exercise asks for a function; you gave {_brief(self.value)}.")
         given = copy.deepcopy((arguments, options))
         try:
-            result = self.value(*given[0], **given[1])
+            with np.errstate(all="ignore"):
+                result = self.value(*given[0], **given[1])
         except Exception as error:
             raise Wrong(_failure(error, self.value)) from error
-        if result is None or result is Ellipsis:
+        if _blank(result):
+            if self._answered:
+                raise Wrong("Your function returns a value for some inputs and nothing for others.")
+            if result is None and _has_body(self.value):
+                raise Wrong("Your function returns None. Is a return missing at its end, or on one of its branches?")
             raise Unanswered
+        self._answered = True
         if not _equal(given, (arguments, options)):
             raise Wrong(
                 "Your function changes its argument in place, so that the caller's array is different afterwards. "
@@ -112,6 +137,9 @@ class Exercise:
             return Result(NOT_ANSWERED, "Write your answer in this cell and run it again.", self.title)
         except Wrong as reason:
             return Result(NOT_YET, str(reason), self.title)
+        except Exception as error:
+            text = f"The check cannot use your answer ({type(error).__name__}: {error}). Is it what the task asks for?"
+            return Result(NOT_YET, text, self.title)
         return Result(RIGHT, "Your answer passes every check.", self.title)
 
 
@@ -127,7 +155,9 @@ def exercise(title):
 
 
 def exercises(module):
-    """Return the exercises of a chapter's module, by name."""
+    """Return the exercises of a chapter's module, by name; the module itself or its name, such as "l1_l2"."""
+    if isinstance(module, str):
+        module = importlib.import_module(f"regcheck.{module}")
     return {name: thing for name, thing in vars(module).items() if isinstance(thing, Exercise)}
 
 
@@ -166,10 +196,19 @@ def compare(got, right, mistakes, otherwise, *, tolerance=1e-9):
     raise Wrong(otherwise)
 
 
-def near(answer, right, mistakes, otherwise, *, tolerance=1e-6):
-    """Compare a number that the reader worked out; arguments as in `compare`."""
-    if callable(answer.value):
-        raise Wrong("This exercise asks for a number; you gave a function.")
+def parts(got, count):
+    """Return an answer of several results as a tuple, or say that it must be a tuple of ``count``."""
+    if not isinstance(got, list | tuple) or len(got) != count:
+        found = f"{len(got)} of them" if isinstance(got, list | tuple) else f"a single {type(got).__name__}"
+        raise Wrong(f"The result must be {count} values, separated by commas; yours is {found}.")
+    return tuple(got)
+
+
+def near(answer, right, mistakes, otherwise, *, tolerance=1e-6, unit=""):
+    """Compare a number that the reader worked out; arguments as in `compare`, and the ``unit`` it is asked for in."""
+    if callable(answer.value) or np.shape(answer.value) != ():
+        asked = f"a single number, in {unit}" if unit else "a single number"
+        raise Wrong(f"This exercise asks for {asked}; you gave {_brief(answer.value)}.")
     compare(answer.value, float(right), mistakes, otherwise, tolerance=tolerance)
 
 
@@ -195,9 +234,12 @@ def choice(answer, right, reasons):
 def _numbers(got, shape):
     """Return the reader's result as an array of floats of the right shape, or say what is wrong with it."""
     try:
-        array = np.asarray(got, dtype=float)
-    except (TypeError, ValueError):
-        raise Wrong(f"The result must be numbers; yours is {_brief(got)}.") from None
+        array = np.asarray(got)
+        kind, array = array.dtype.kind, array.astype(float) if array.dtype.kind in "biuf" else array
+    except Exception:
+        kind = "O"
+    if kind not in "biuf":
+        raise Wrong(f"The result must be numbers; yours is {_brief(got)}.")
     if array.shape != shape:
         wanted = f"an array of shape {shape}" if shape else "a single number"
         raise Wrong(f"The result must be {wanted}; yours has shape {array.shape}.")
@@ -221,14 +263,40 @@ def _equal(a, b):
     return True  # numbers cannot be changed in place; generators and functions may be used
 
 
+def _blank(value):
+    """Return whether a value, or one of several, is still the placeholder."""
+    return (
+        value is None or value is Ellipsis or (isinstance(value, tuple | list) and any(part is ... for part in value))
+    )
+
+
+def _has_body(function):
+    """Return whether a function's source, as far as it can be seen, is more than a placeholder."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except Exception:
+        return False
+    if not isinstance(tree, ast.FunctionDef) or tree.name != function.__name__:
+        return False
+    if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in ast.walk(tree)):
+        return False
+    return not all(
+        isinstance(statement, ast.Pass)
+        or (isinstance(statement, ast.Expr | ast.Return) and isinstance(statement.value, ast.Constant | None))
+        for statement in tree.body
+    )
+
+
 def _failure(error, function):
     """Return what went wrong in the reader's function, with the line if it is theirs."""
     where = ""
     try:
         file = inspect.getsourcefile(function)
         start = inspect.getsourcelines(function)[1]
-        numbers = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-        where = f" in line {numbers[-1] - start + 1} of your function" if numbers else ""
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        inside = [frame for frame in frames if frame.name == function.__name__]
+        if inside:
+            where = f" in line {inside[-1].lineno - start + 1} of your function, `{inside[-1].line}`,"
     except (OSError, TypeError):
         pass
     return f"Your function stops{where} with {type(error).__name__}: {error}"

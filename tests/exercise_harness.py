@@ -7,6 +7,10 @@ chapter = Chapter("penalties/l1-l2.ipynb", l1_l2)
 WRONG = {"soft_threshold": [(lambda w, t: w - t * np.sign(w), "change sign"), ...], ...}
 
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+
+A wrong answer is a function, or the value that stands in the reader's cell. The fragment is a piece of its message.
+The names that the chapter's imports define are at hand for solutions; others (data, say) are given as
+Chapter(..., names={"X": X}).
 """
 
 import re
@@ -21,8 +25,8 @@ from tools import notebooks
 class Chapter:
     """A chapter's notebook beside the module of its checks."""
 
-    def __init__(self, path, module):
-        self.cells = notebooks.read(ROOT / "book" / path)["cells"]
+    def __init__(self, path, module, names=()):
+        self.cells, self.names = notebooks.read(ROOT / "book" / path)["cells"], dict(names)
         self.module, self.exercises = module, core.exercises(module)
 
     def labels(self):
@@ -31,7 +35,7 @@ class Chapter:
         for cell in self.cells:
             text = notebooks.source(cell)
             if cell["cell_type"] == "markdown":
-                match = re.search(r"^:::\{exercise\}.*\n:label: (\S+)", text, re.MULTILINE)
+                match = re.search(r"^:{3,}\{exercise(?:-start)?\}.*\n:label: (\S+)", text, re.MULTILINE)
                 label = match[1] if match else label
             elif label:
                 found |= {name: label for name in re.findall(r"\bcheck\.(\w+)\(", text)}
@@ -42,7 +46,8 @@ class Chapter:
         label = self.labels()[name]
         for cell in self.cells:
             text = notebooks.source(cell)
-            if cell["cell_type"] == "markdown" and f":::{{solution}} {label}\n" in text:
+            opening = rf"^:{{3,}}\{{solution(?:-start)?\}} {re.escape(label)}$"
+            if cell["cell_type"] == "markdown" and re.search(opening, text, re.MULTILINE):
                 return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
         raise AssertionError(f"no solution is printed for {label}")
 
@@ -56,7 +61,7 @@ class Chapter:
 
     def context(self):
         """Return the names that the chapter's imports and the cell of checks define."""
-        names = {}
+        names = dict(self.names)
         code = [notebooks.source(cell) for cell in self.cells if cell["cell_type"] == "code"]
         wanted = re.compile(r"^(?:import numpy|from reglib|from regcheck).*$", re.MULTILINE)
         exec("\n".join(line for text in code for line in wanted.findall(text)), names)
@@ -72,6 +77,8 @@ class Chapter:
     def tests(self, wrong):
         """Return three parametrized tests: solutions pass, wrong answers fail with their message, blanks are blanks."""
         each = pytest.mark.parametrize("name", sorted(self.exercises))
+        unknown = set(wrong) - set(self.exercises)
+        assert not unknown, f"wrong answers to exercises that do not exist: {unknown}"
 
         @each
         def test_solutions(name):
@@ -80,7 +87,7 @@ class Chapter:
 
         @each
         def test_wrong_answers(name):
-            answers = wrong[name]
+            answers = wrong.get(name, [])
             assert len(answers) >= 3, f"{name}: at least three plausible wrong answers"
             messages = []
             for answer, fragment in answers:
@@ -93,7 +100,7 @@ class Chapter:
         @each
         def test_unanswered(name):
             assert self.exercises[name](...).status == core.NOT_ANSWERED
-            if "bug" not in self.labels()[name]:
-                assert self.result(name, self.code_cell(name)).status == core.NOT_ANSWERED
+            untouched = core.NOT_YET if "bug" in self.labels()[name] else core.NOT_ANSWERED
+            assert self.result(name, self.code_cell(name)).status == untouched
 
         return test_solutions, test_wrong_answers, test_unanswered
