@@ -101,7 +101,7 @@ class Table:
         )
 
     def _repr_html_(self):
-        right = [' style="text-align: right"' if self._numeric(i) else "" for i in range(len(self.columns))]
+        right = [f' style="text-align: {"right" if self._numeric(i) else "left"}"' for i in range(len(self.columns))]
         head = "".join(f'<th scope="col"{r}>{html.escape(c)}</th>' for c, r in zip(self.columns, right, strict=True))
         body = ""
         for row in self.cells():
