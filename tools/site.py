@@ -107,6 +107,12 @@ def fingerprint():
 
 def build():
     """Build the site, warnings being errors; return the exit status. Nothing changed: nothing done."""
+    changed = execute.stale()
+    if changed:
+        print(
+            f"error: changed while the notebooks were executing: {', '.join(sorted(changed))}; run the same command again"
+        )
+        return 1
     stage()
     wanted = fingerprint()
     if KEY.exists() and KEY.read_text() == wanted and (HTML / "index.html").exists():
