@@ -1,71 +1,70 @@
 """Penalized linear regression: ridge in closed form, FISTA, coordinate descent, whole paths.
 
-The objective, for inputs X of shape (N, D) and targets y of shape (N,):
+Everything here minimizes
 
-    J(w, b) = ||y - X w - b||^2 / (2N) + Omega(w)
+    J(w, b) = ||y - Xw - b||^2 / (2N) + Omega(w)
 
-The intercept b is not penalized: columns and targets are centered first, which
-gives the same w, and b follows. Every solver but the closed one stops on the
-duality gap (`reglib.duality`), which bounds how far J still is from its minimum.
+over the coefficients w (D,) and the intercept b, which is not penalized. The
+minimum over b is at ``b = mean(y) - mean(x) @ w``, so b is dealt with by
+subtracting the means of X and y first.
+
+The iterative solvers stop at a duality gap (`reglib.duality`) of at most
+``tolerance * ||y||^2 / (2N)``, with y less its mean: a fraction of the loss of
+w = 0. They compute in float64; the results have the dtype of the data.
 
 Sources
 -------
-A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12 (1970).
-A. Beck and M. Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sciences 2 (2009).
-B. O'Donoghue and E. Candes, Adaptive restart for accelerated gradient schemes, FoCM 15 (2015).
-J. Friedman, T. Hastie and R. Tibshirani, Regularization paths for generalized linear models via
-coordinate descent, J. Statistical Software 33 (2010).
+A. Beck and M. Teboulle, A fast iterative shrinkage-thresholding algorithm for linear inverse problems,
+SIAM J. Imaging Sciences 2 (2009).
+B. O'Donoghue and E. Candes, Adaptive restart for accelerated gradient schemes, Found. Comput. Math. 15 (2015).
+J. Friedman, T. Hastie and R. Tibshirani, Regularization paths for generalized linear models via coordinate
+descent, J. Statistical Software 33 (2010).
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from reglib import duality
-from reglib._validate import float_array, integer, number, one_of
-from reglib.penalties import L1, L2, ElasticNet, Penalty
-
-FAMILIES = ("lasso", "ridge", "elastic_net")
+from reglib._solvers import ConvergenceError, Limits, count, descend, moments, proximal_gradient
+from reglib._validate import float_array, number, one_of
+from reglib.penalties import L1, L2, ElasticNet, GroupLasso
 
 
-class ConvergenceError(ArithmeticError):
-    """A solver used up its iterations before the duality gap was small enough."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted model.
+    """A fitted model, or S of them.
 
     Attributes
     ----------
-    coef : ndarray, (D,) or (S, D)
-    intercept : float or ndarray of shape (S,)
-    gap : float or ndarray of shape (S,)
-        Duality gap, an upper bound on how far the objective is above its minimum; 0 for the closed form.
-    iterations : int
-        Iterations, or sweeps over all coordinates.
+    coef : array (D,) or (S, D)
+    intercept : number or array (S,)
+    n_iter : int or array of ints (S,)
+        Iterations until the tolerance was met; 0 in closed form.
+    gap : number or array (S,)
+        The duality gap reached, in units of the objective; 0 in closed form.
     """
 
     coef: np.ndarray
     intercept: np.ndarray
+    n_iter: np.ndarray
     gap: np.ndarray
-    iterations: int
 
-    def predict(self, x):
-        """Return the predictions ``x @ coef + intercept`` for ``x`` of shape (..., D)."""
-        return (float_array("x", x) @ self.coef[..., None])[..., 0] + np.asarray(self.intercept)[..., None]
+    def predict(self, X):
+        """Return ``Xw + b``, shape (N,) or (S, N), for X (N, D) or (S, N, D)."""
+        X = float_array("X", X)
+        if X.ndim < 2 or X.shape[-1] != self.coef.shape[-1]:
+            raise ValueError(f"X must have shape (N, {self.coef.shape[-1]}), one column a coefficient; got {X.shape}")
+        return (X @ self.coef[..., None])[..., 0] + np.asarray(self.intercept)[..., None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Path:
-    """Fits over a grid of strengths, from the largest down.
+    """A fit for each of K strengths, from the largest down.
 
     Attributes
     ----------
-    strengths : ndarray, (K,)
-    coefs : ndarray, (K, D)
-    intercepts, gaps : ndarray, (K,)
-    iterations : ndarray of int, (K,)
+    strengths, intercepts, gaps, iterations : arrays (K,)
+    coefs : array (K, D)
     """
 
     strengths: np.ndarray
@@ -75,75 +74,165 @@ class Path:
     iterations: np.ndarray
 
     def order_of_entry(self):
-        """Return the indices of the variables in the order in which they become nonzero, without those that never do.
+        """Return the columns of X in the order in which their coefficients first leave 0.
 
-        Two that enter between the same two strengths come in the order of their indices: a finer grid tells them apart.
+        Columns that stay out are left out. Of two that enter at the same
+        strength the one with the larger coefficient comes first; a finer grid
+        of strengths tells such columns apart.
+
+        Returns
+        -------
+        array of ints, 0-based
         """
-        first = np.where((self.coefs != 0).any(axis=0), (self.coefs != 0).argmax(axis=0), len(self.strengths))
-        order = np.argsort(first, kind="stable")
-        return order[first[order] < len(self.strengths)]
+        nonzero = self.coefs != 0
+        columns = np.flatnonzero(nonzero.any(axis=0))
+        first = nonzero.argmax(axis=0)[columns]
+        size = np.abs(self.coefs[first, columns])
+        return columns[np.lexsort((-size, first))]
 
 
-def ridge(x, y, l2, *, fit_intercept=True):
-    """Fit ridge regression in closed form.
-
-    With the singular value decomposition X = U diag(s) V^T of the centered inputs,
-
-        w = V diag(s / (s^2 + 2 N l2)) U^T y,
-
-    the solution of ``(X^T X / N + 2 l2 I) w = X^T y / N``. With ``l2 = 0`` it is the
-    least-squares solution of smallest norm.
+def l1_max(X, y, fit_intercept=True):
+    """Return the smallest l1 for which the lasso's coefficients are all zero: ``max_j |x_j^T y| / N``.
 
     Parameters
     ----------
-    x : array of floats, (N, D)
-    y : array of floats, (N,)
-    l2 : number >= 0, or array of shape (K,): K fits from one decomposition
+    X : array of floats (N, D) or (S, N, D)
+    y : array of floats (N,) or (S, N)
+    fit_intercept : bool
+
+    Returns
+    -------
+    number, or array (S,)
+
+    Notes
+    -----
+    w = 0 is a minimum if and only if 0 is a subgradient of J there, that is
+    ``X^T y / N`` lies in ``l1 * [-1, 1]^D``, the subgradients of ``l1 * sum(|w|)``
+    at 0. So it is one as soon as no entry of ``X^T y / N`` is larger than l1.
+    """
+    X, y, _, _ = _center(*_data(X, y), fit_intercept)
+    return np.abs(moments(X, y).moment).max(axis=-1)
+
+
+def ridge(X, y, l2, fit_intercept=True):
+    """Ridge regression in closed form: ``w = V diag(s / (s^2 + 2*N*l2)) U^T y`` with ``X = U diag(s) V^T``.
+
+    One singular value decomposition serves all strengths. With l2 = 0 the
+    result is the least-squares solution; of several, the shortest.
+
+    Parameters
+    ----------
+    X : array of floats (N, D)
+    y : array of floats (N,)
+    l2 : number or array (K,), >= 0
+        An array is a whole path: K fits to the same data.
     fit_intercept : bool
 
     Returns
     -------
     Fit
-        With ``coef`` of shape (D,), or (K, D).
+        coef (D,) and a number as intercept; with K strengths (K, D) and (K,).
+
+    Notes
+    -----
+    Setting the gradient ``X^T (Xw - y) / N + 2*l2*w`` to zero gives
+    ``(X^T X + 2*N*l2*I) w = X^T y``. The formula solves it for D > N too.
+    Hoerl and Kennard, Ridge regression, Technometrics 12 (1970).
     """
-    x, y, means = _centered(*_data(x, y, 2), fit_intercept)
-    l2 = np.asarray(number("l2", l2, low=0, replicas=True))
-    if l2.ndim > 1:
-        raise ValueError(f"l2 must be a number or have one axis, got shape {l2.shape}")
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    s = np.where(s > s.max(initial=0.0) * max(x.shape) * np.finfo(s.dtype).eps, s, 0)
-    scale = s**2 + 2 * len(y) * l2[..., None]
-    coef = (np.divide(s, scale, out=np.zeros_like(scale), where=scale > 0) * (u.T @ y)) @ vt
-    return Fit(coef, _intercept(coef, means), np.zeros(l2.shape)[()], 0)
+    X, y = _data(X, y, batches=False)
+    l2 = number("l2", l2, low=0, replicas=True)
+    centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
+    left, s, right = np.linalg.svd(centered, full_matrices=False)
+    present = s > s.max() * max(X.shape) * np.finfo(float).eps
+    s, shrunk = s[present], np.asarray(l2)[..., None] * 2 * len(y)
+    coef = (s / (s**2 + shrunk) * (target @ left[:, present])) @ right[present]
+    closed = np.zeros(np.shape(l2))
+    return _fit(X, y, coef, y_mean - coef @ x_mean, closed.astype(int), closed)
 
 
-def fista(x, y, penalty, *, start=None, fit_intercept=True, tolerance=1e-12, max_iterations=20_000, check_every=10):
-    """Fit by proximal gradient steps with momentum: FISTA with adaptive restart.
+def fista(
+    X,
+    y,
+    penalty,
+    *,
+    fit_intercept=True,
+    start=None,
+    tolerance=1e-12,
+    max_iter=10_000,
+    check_every=10,
+    restart=True,
+    progress=None,
+):
+    """Minimize J by proximal gradient steps with momentum, for one problem or S problems at once.
 
-    From w_0 = z_1 and t_1 = 1, with step 1/L and L the largest eigenvalue of X^T X / N
-    (Beck and Teboulle, equations 4.1 to 4.3):
+    From ``z_1 = w_0`` and ``t_1 = 1``, with step 1/L, L the largest eigenvalue of ``X^T X / N``:
 
-        w_k     = prox(z_k - X^T (X z_k - y) / (N L))
-        t_{k+1} = (1 + sqrt(1 + 4 t_k^2)) / 2
-        z_{k+1} = w_k + (t_k - 1) / t_{k+1} * (w_k - w_{k-1})
+        w_k     = prox(z_k - X^T (X z_k - y) / (N*L))            (4.1)
+        t_{k+1} = (1 + sqrt(1 + 4 t_k^2)) / 2                    (4.2)
+        z_{k+1} = w_k + (t_k - 1) / t_{k+1} * (w_k - w_{k-1})    (4.3)
 
-    The momentum starts anew, t = 1, where it points uphill: ``<z_k - w_k, w_k - w_{k-1}> > 0``
-    (O'Donoghue and Candes, the gradient scheme of section 3.2).
+    The equation numbers are those of Beck and Teboulle 2009. With ``restart``
+    the momentum starts anew, t_k = 1, whenever it points uphill:
+    ``<z_k - w_k, w_k - w_{k-1}> > 0`` (O'Donoghue and Candes 2015, gradient scheme).
 
     Parameters
     ----------
-    x : array of floats, (N, D), or (S, N, D) for S problems solved side by side
-    y : array of floats, (N,) or (S, N)
-    penalty : a penalty of `reglib.penalties`
-        Its strengths may have shape (S,), one a problem.
-    start : array of floats, (D,) or (S, D)
-        Where to start; zero by default.
+    X : array of floats (N, D), or (S, N, D) for S problems
+    y : array of floats (N,) or (S, N)
+    penalty : L1, L2, ElasticNet or GroupLasso
+        Strengths are numbers, or arrays (S,) for S problems.
     fit_intercept : bool
+    start : array of floats (D,) or (S, D), optional; zero if not given
     tolerance : number > 0
-        Largest duality gap, as a share of ``||y||^2 / (2N)`` with y centered.
-    max_iterations : int
-    check_every : int
-        Iterations between two looks at the gap. Problems that are done are left out from then on.
+        Tolerance of the duality gap, relative to ``||y||^2 / (2N)``.
+    max_iter, check_every : int
+        Iterations allowed, and between two looks at the gap.
+    restart : bool
+    progress : callable, optional
+        Called as ``progress(iterations, largest relative gap)`` at each look.
+
+    Returns
+    -------
+    Fit
+        Each of S problems stops when it has met its own tolerance.
+
+    Raises
+    ------
+    ConvergenceError
+        If the gap is above the tolerance after ``max_iter`` iterations.
+    TypeError, ValueError
+        If an argument is not as described.
+    """
+    X, y = _data(X, y)
+    _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), X.shape[:-2])
+    limits = Limits("fista", tolerance, max_iter, check_every, progress)
+    start = _start(start, X)
+    centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
+    solve = proximal_gradient if X.ndim == 3 else _single
+    coef, n_iter, gap = solve(centered, target, penalty, start, limits, restart)
+    return _fit(X, y, coef, y_mean - (coef * x_mean).sum(axis=-1), n_iter, gap)
+
+
+def coordinate_descent(
+    X, y, penalty, *, fit_intercept=True, start=None, tolerance=1e-12, max_iter=10_000, check_every=10, progress=None
+):
+    """Minimize J by solving for one coefficient at a time, the others held fixed.
+
+    With ``v = X^T (y - Xw) / N`` and ``G = X^T X / N``, coefficient j moves to
+
+        w_j = S(v_j + G_jj * w_j, l1) / (G_jj + 2*l2)
+
+    S the soft threshold (Friedman, Hastie and Tibshirani 2010, eq. 5, for inputs
+    of any scale). A round is one sweep over all coefficients, followed by
+    ``check_every - 1`` sweeps over those that are not zero.
+
+    Parameters
+    ----------
+    X : array of floats (N, D)
+    y : array of floats (N,)
+    penalty : L1, L2 or ElasticNet
+    fit_intercept, start, tolerance, max_iter, check_every, progress
+        As for `fista`; an iteration is a sweep.
 
     Returns
     -------
@@ -151,245 +240,161 @@ def fista(x, y, penalty, *, start=None, fit_intercept=True, tolerance=1e-12, max
 
     Raises
     ------
-    ConvergenceError
-        Naming iterations, gap and tolerance.
+    ConvergenceError, TypeError, ValueError
+        As for `fista`.
     """
-    x, y = _data(x, y, None)
-    _penalty(penalty, Penalty, x)
-    tolerance = number("tolerance", tolerance, low=0, low_open=True)
-    single = x.ndim == 2
-    x, y, means = _centered(x, y, fit_intercept)
-    x, y = (x[None], y[None]) if single else (x, y)
-    count, n, d = x.shape
-    penalty = _with_replicas(penalty, count)
-    w = _start(start, (d,) if single else (count, d), x.dtype).reshape(count, d)
-    lipschitz = _largest_eigenvalue(x) / n
-    limits = tolerance * (y**2).sum(axis=-1) / (2 * n)
-    coef, gaps, active = w.copy(), np.full(count, np.inf), np.arange(count)
-    z, t = w, np.ones(count)
-    for iteration in range(max_iterations + 1):
-        if iteration % check_every == 0 or iteration == max_iterations:
-            gap = _gap(x, y, w, penalty)
-            coef[active], gaps[active] = w, gap
-            keep = ~(gap <= limits)
-            if not keep.any():
-                coef = coef[0] if single else coef
-                return Fit(coef, _intercept(coef, means), gaps[0] if single else gaps, iteration)
-            if not keep.all():
-                active, w, z, t, x, y = active[keep], w[keep], z[keep], t[keep], x[keep], y[keep]
-                lipschitz, limits, penalty = lipschitz[keep], limits[keep], _some(penalty, keep)
-        old, w = w, _proximal_step(x, y, z, penalty, lipschitz)
-        t = np.where(((z - w) * (w - old)).sum(axis=-1) > 0, 1.0, t)
-        later = (1 + np.sqrt(1 + 4 * t**2)) / 2
-        z, t = w + ((t - 1) / later)[:, None] * (w - old), later
-    worst = int(np.argmax(gaps / (y**2).sum(axis=-1).max()))
-    raise ConvergenceError(_not_converged("fista", max_iterations, gaps[worst], limits.max(), "iterations"))
+    X, y = _data(X, y, batches=False)
+    _check_penalty(penalty, (L1, L2, ElasticNet), ())
+    limits = Limits("coordinate descent", tolerance, max_iter, check_every, progress)
+    start = _start(start, X)
+    centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
+    coef, n_iter, gap = descend(moments(centered, target, gram=True), penalty, start, limits)
+    return _fit(X, y, coef, y_mean - coef @ x_mean, n_iter, gap)
 
 
-def coordinate_descent(x, y, penalty, *, start=None, fit_intercept=True, tolerance=1e-14, max_sweeps=5_000):
-    """Fit by minimizing over one coefficient at a time, exactly, in turn.
-
-    With everything else fixed, and c_j = X_j^T (y - X w + X_j w_j) / N, the minimum over w_j is
-    (Friedman, Hastie and Tibshirani, equation 5, in this book's strengths):
-
-        w_j = soft(c_j, l1) / (X_j^T X_j / N + 2 l2)
-
-    Between two sweeps over all coefficients the nonzero ones alone are swept until they stand still.
+def path(
+    X,
+    y,
+    family="lasso",
+    strengths=None,
+    *,
+    l1_ratio=0.5,
+    n_strengths=100,
+    smallest=1e-3,
+    fit_intercept=True,
+    tolerance=1e-12,
+    max_iter=10_000,
+    check_every=10,
+    progress=None,
+):
+    """Fit a model for each strength, from the largest down, each starting from the one before.
 
     Parameters
     ----------
-    x : array of floats, (N, D)
-    y : array of floats, (N,)
-    penalty : L1, L2 or ElasticNet, with plain-number strengths
-    start : array of floats, (D,)
-        Where to start; zero by default.
-    fit_intercept : bool
-    tolerance : number > 0
-        Largest duality gap, as a share of ``||y||^2 / (2N)`` with y centered.
-    max_sweeps : int
-        Sweeps over all coefficients.
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    ConvergenceError
-        Naming sweeps, gap and tolerance.
-    """
-    x, y = _data(x, y, 2)
-    _penalty(penalty, L1 | L2 | ElasticNet, x[None][:0])
-    tolerance = number("tolerance", tolerance, low=0, low_open=True)
-    x, y, means = _centered(x, y, fit_intercept)
-    n, d = x.shape
-    l1, l2 = getattr(penalty, "l1", 0.0), getattr(penalty, "l2", 0.0)
-    gram, w = x.T @ x / n, _start(start, (d,), x.dtype).copy()
-    slope = x.T @ (y - x @ w) / n
-    limit = tolerance * (y @ y) / (2 * n)
-    stacked = _with_replicas(penalty, 1)
-
-    def sweep(coordinates):
-        nonlocal slope
-        largest = 0.0
-        for j in coordinates:
-            curvature = gram[j, j] + 2 * l2
-            c = slope[j] + gram[j, j] * w[j]
-            new = (c - min(max(c, -l1), l1)) / curvature if curvature > 0 else 0.0
-            change = new - w[j]
-            if change:
-                slope = slope - gram[:, j] * change
-                w[j], largest = new, max(largest, curvature * change**2)
-        return largest
-
-    gap = np.inf
-    for count in range(1, max_sweeps + 1):
-        sweep(range(d))
-        slope = x.T @ (y - x @ w) / n
-        gap = _gap(x[None], y[None], w[None], stacked)[0]
-        if gap <= limit:
-            return Fit(w, _intercept(w, means), gap, count)
-        for _ in range(100):
-            if sweep(np.flatnonzero(w)) <= limit / 10:
-                break
-    raise ConvergenceError(_not_converged("coordinate_descent", max_sweeps, gap, limit, "sweeps"))
-
-
-def l1_max(x, y, *, fit_intercept=True):
-    """Return the smallest ``l1`` at which the lasso sets every coefficient to zero: ``max_j |X_j^T y| / N``.
-
-    At w = 0 the data loss has the slope -X^T y / N (X and y centered), and 0 is the minimum exactly if
-    each of its entries is a subgradient of ``l1 * |w_j|`` at 0, which means at most l1 in size.
-
-    Parameters
-    ----------
-    x : array of floats, (N, D)
-    y : array of floats, (N,)
-    fit_intercept : bool
-    """
-    x, y, _ = _centered(*_data(x, y, 2), fit_intercept)
-    return float(np.abs(x.T @ y).max() / len(y))
-
-
-def path(x, y, family="lasso", strengths=None, *, l1_ratio=0.5, count=100, smallest=1e-3, **options):
-    """Fit over a grid of strengths, from the largest down, each fit starting where the one before it ended.
-
-    Parameters
-    ----------
-    x : array of floats, (N, D)
-    y : array of floats, (N,)
-    family : "lasso", "ridge" or "elastic_net"
-        The penalty at strength s: L1(s), L2(s) or ElasticNet.from_ratio(s, l1_ratio).
-    strengths : array of floats, (K,), each > 0
-        Sorted from the largest down. By default ``count`` of them, evenly spaced in their logarithm, from the
-        smallest strength without nonzero coefficients (for ridge from `l1_max`) to ``smallest`` times it.
-    l1_ratio : number in (0, 1]
-        For the elastic net.
-    count : int
-    smallest : number in (0, 1)
-    **options
-        For the solver: fit_intercept and, except for ridge, tolerance and max_sweeps.
+    X : array of floats (N, D)
+    y : array of floats (N,)
+    family : "lasso", "ridge", "elastic_net", or a function of a strength that returns a penalty
+        "elastic_net" means ``ElasticNet.from_ratio(strength, l1_ratio)``. A group
+        lasso is ``lambda strength: GroupLasso(strength, groups)``.
+    strengths : array (K,), > 0, optional
+        In any order. If not given, for the lasso and the elastic net,
+        ``n_strengths`` numbers in geometric progression from the smallest
+        strength with all coefficients 0 (see `l1_max`) to ``smallest`` times it.
+    l1_ratio : number in [0, 1]
+        For "elastic_net" only.
+    progress : callable, optional
+        Called as ``progress(fits done, fits in all)``.
+    fit_intercept, tolerance, max_iter, check_every
+        As for `fista`.
 
     Returns
     -------
     Path
+
+    Raises
+    ------
+    ConvergenceError, TypeError, ValueError
+        As for `fista`; a note tells which fit did not converge.
+
+    Notes
+    -----
+    Ridge is solved in closed form, a group lasso by `fista`, the rest by `coordinate_descent`.
     """
-    one_of("family", family, FAMILIES)
-    x, y = _data(x, y, 2)
-    ratio = number("l1_ratio", l1_ratio, low=0, high=1, low_open=True) if family == "elastic_net" else 1.0
+    X, y = _data(X, y, batches=False)
+    number("l1_ratio", l1_ratio, low=0, high=1)
+    if not callable(family):
+        one_of("family", family, ("lasso", "ridge", "elastic_net"))
     if strengths is None:
-        low = number("smallest", smallest, low=0, high=1, low_open=True, high_open=True)
-        top = l1_max(x, y, fit_intercept=options.get("fit_intercept", True)) / ratio
-        strengths = np.geomspace(top, top * low, integer("count", count, low=2))
-    strengths = np.sort(np.atleast_1d(number("strengths", strengths, low=0, low_open=True, replicas=True)))[::-1]
+        ratio = {"lasso": 1.0, "elastic_net": l1_ratio}.get(family, 0)
+        strengths = _grid(l1_max(X, y, fit_intercept), ratio, n_strengths, smallest)
+    strengths = np.sort(number("strengths", strengths, low=0, low_open=True, replicas=True))[::-1]
+    if strengths.ndim != 1 or strengths.size == 0:
+        raise ValueError(f"strengths must be one axis of at least one number; got shape {strengths.shape}")
     if family == "ridge":
-        fit = ridge(x, y, strengths, **options)
-        return Path(strengths, fit.coef, fit.intercept, fit.gap, np.zeros(len(strengths), int))
-    fits, coef = [], None
-    for strength in strengths:
-        penalty = L1(strength) if family == "lasso" else ElasticNet.from_ratio(strength, ratio)
-        fits.append(coordinate_descent(x, y, penalty, start=coef, **options))
-        coef = fits[-1].coef
-    columns = (np.array([getattr(fit, name) for fit in fits]) for name in ("coef", "intercept", "gap", "iterations"))
-    return Path(strengths, *columns)
+        fit = ridge(X, y, strengths, fit_intercept)
+        return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)
+    families = {"lasso": L1, "elastic_net": lambda strength: ElasticNet.from_ratio(strength, l1_ratio)}
+    penalties = [families.get(family, family)(float(strength)) for strength in strengths]
+    for penalty in penalties:
+        _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), ())
+    centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
+    solutions = _warm_starts(centered, target, penalties, (tolerance, max_iter, check_every), progress)
+    coefs, iterations, gaps = (np.array(each) for each in zip(*solutions, strict=True))
+    fit = _fit(X, y, coefs, y_mean - coefs @ x_mean, iterations, gaps)
+    return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)
 
 
-def _data(x, y, ndim):
-    """Return inputs and targets as matching float arrays."""
-    x, y = float_array("x", x, ndim=ndim), float_array("y", y)
-    if x.ndim not in (2, 3) or x.size == 0:
-        raise ValueError(f"x must have shape (N, D) or (S, N, D) and not be empty, got {x.shape}")
-    if y.shape != x.shape[:-1]:
-        raise ValueError(f"y must have shape {x.shape[:-1]}, one target a row of x; got {y.shape}")
-    return x, y.astype(x.dtype, copy=False)
+def _single(X, y, penalty, start, limits, restart):
+    """One problem, solved as a batch of one."""
+    return tuple(each[0] for each in proximal_gradient(X[None], y[None], penalty, start[None], limits, restart))
 
 
-def _penalty(penalty, kind, x):
-    """Say what is wrong with a penalty, or with the number of its strengths."""
-    if not isinstance(penalty, kind):
-        names = "L1, L2 or ElasticNet" if kind is not Penalty else "a penalty of reglib.penalties"
-        raise TypeError(f"penalty must be {names}, got {penalty!r}")
-    shapes = {np.shape(getattr(penalty, name)) for name in _strength_names(penalty)} - {()}
-    if shapes and (x.ndim == 2 or shapes != {x.shape[:1]}):
-        raise ValueError(f"penalty must have one strength, or one for each problem; got shape {shapes.pop()}")
+def _warm_starts(X, y, penalties, limits, progress):
+    problem, coef = moments(X, y, gram=True), np.zeros(X.shape[-1])
+    for done, penalty in enumerate(penalties, start=1):
+        try:
+            if isinstance(penalty, GroupLasso):
+                solution = _single(X, y, penalty, coef, Limits("fista", *limits, None), True)
+            else:
+                solution = descend(problem, penalty, coef, Limits("coordinate descent", *limits, None))
+        except ConvergenceError as error:
+            error.add_note(f"It was fit {done} of {len(penalties)} on the path: {penalty}.")
+            raise
+        coef = solution[0]
+        if progress is not None:
+            progress(done, len(penalties))
+        yield solution
 
 
-def _strength_names(penalty):
-    return [field.name for field in fields(penalty) if field.name in ("l1", "l2")]
+def _grid(largest, l1_ratio, n_strengths, smallest):
+    if l1_ratio == 0:
+        raise ValueError("strengths must be given: only a lasso, or an elastic net with l1_ratio > 0, has a default")
+    if largest == 0:
+        raise ValueError("strengths must be given: X explains nothing of y, every coefficient is 0 at any strength")
+    number("smallest", smallest, low=0, high=1, low_open=True, high_open=True)
+    return np.geomspace(1, smallest, count("n_strengths", n_strengths)) * largest / l1_ratio
 
 
-def _with_replicas(penalty, count):
-    """Return the penalty with each strength of shape (count,)."""
-    strengths = {name: np.broadcast_to(getattr(penalty, name), count) for name in _strength_names(penalty)}
-    return replace(penalty, **strengths)
+def _data(X, y, batches=True):
+    X, y = float_array("X", X), float_array("y", y)
+    if X.ndim != 2 and not (batches and X.ndim == 3):
+        raise ValueError(f"X must have shape (N, D){' or (S, N, D)' if batches else ''}; got {X.shape}")
+    if X.size == 0:
+        raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
+    if y.shape != X.shape[:-1]:
+        raise ValueError(f"y must have one value for each row of X, shape {X.shape[:-1]}; got {y.shape}")
+    return X, y
 
 
-def _some(penalty, keep):
-    """Return the penalty of the problems in the mask."""
-    return replace(penalty, **{name: np.asarray(getattr(penalty, name))[keep] for name in _strength_names(penalty)})
-
-
-def _centered(x, y, fit_intercept):
-    """Return x and y with their means taken off, and the means."""
+def _center(X, y, fit_intercept):
+    """X and y less their means, in float64, and the means: zeros without an intercept."""
+    X, y = X.astype(float), y.astype(float)
+    x_mean, y_mean = X.mean(axis=-2), y.mean(axis=-1)
     if not fit_intercept:
-        return x, y, (np.zeros_like(x[..., 0, :]), np.zeros_like(y[..., 0]))
-    means = x.mean(axis=-2), y.mean(axis=-1)
-    return x - means[0][..., None, :], y - means[1][..., None], means
+        x_mean, y_mean = np.zeros_like(x_mean), np.zeros_like(y_mean)
+    return X - x_mean[..., None, :], y - y_mean[..., None], x_mean, y_mean
 
 
-def _intercept(coef, means):
-    return (means[1] - (means[0] * coef).sum(axis=-1))[()]
-
-
-def _start(start, shape, dtype):
-    if start is None:
-        return np.zeros(shape, dtype)
-    start = float_array("start", start)
+def _start(start, X):
+    shape = X.shape[:-2] + X.shape[-1:]
+    start = np.zeros(shape) if start is None else float_array("start", start).astype(float)
     if start.shape != shape:
-        raise ValueError(f"start must have shape {shape}, got {start.shape}")
-    return start.astype(dtype, copy=False)
+        raise ValueError(f"start must have shape {shape}, one number a coefficient; got {start.shape}")
+    return start
 
 
-def _largest_eigenvalue(x):
-    """Return the largest eigenvalue of X^T X for each problem, never zero."""
-    small = x @ x.mT if x.shape[-2] < x.shape[-1] else x.mT @ x
-    return np.maximum(np.linalg.eigvalsh(small)[..., -1] * (1 + 1e-12), np.finfo(x.dtype).tiny)
+def _check_penalty(penalty, kinds, batch):
+    if not isinstance(penalty, kinds):
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"penalty must be one of {names}; got {penalty!r}")
+    if penalty.replicas not in ((), batch):
+        raise ValueError(f"penalty has strengths of shape {penalty.replicas}, but X holds problems of shape {batch}")
+    if not np.all(sum(penalty.strengths.values()) > 0):
+        raise ValueError(
+            f"penalty must have a strength above 0, for least squares call ridge(X, y, 0.0); got {penalty!r}"
+        )
 
 
-def _proximal_step(x, y, z, penalty, lipschitz):
-    residual = (x @ z[..., None])[..., 0] - y
-    gradient = (x.mT @ residual[..., None])[..., 0] / y.shape[-1]
-    return penalty.prox(z - gradient / lipschitz[:, None], 1 / lipschitz)
-
-
-def _gap(x, y, w, penalty):
-    residual = y - (x @ w[..., None])[..., 0]
-    slope = (x.mT @ residual[..., None])[..., 0] / y.shape[-1]
-    return duality.least_squares_gap(penalty, w, slope, (residual**2).mean(axis=-1))
-
-
-def _not_converged(name, limit, gap, allowed, unit):
-    return (
-        f"{name} did not converge in {limit} {unit}: the duality gap is {gap:.3g}, allowed is {allowed:.3g}; "
-        f"allow more {unit}, a larger tolerance, or scale the columns of x alike"
-    )
+def _fit(X, y, coef, intercept, n_iter, gap):
+    dtype = np.result_type(X, y)
+    return Fit(coef.astype(dtype), np.asarray(intercept).astype(dtype)[()], np.asarray(n_iter)[()], np.asarray(gap)[()])

@@ -70,11 +70,6 @@ def group_soft_threshold(w, threshold, groups):
     -------
     array of the shape and dtype of ``w``
 
-    Raises
-    ------
-    TypeError, ValueError
-        As for ``soft_threshold``; if ``groups`` does not hold integers, leaves a number out, or does not fit ``w``.
-
     Notes
     -----
     The proximal operator of ``sum_g threshold_g * ||w_g||_2``, known as block
@@ -157,6 +152,10 @@ class Penalty:
     def for_replicas(self, shape):
         """Return the same penalty with its strengths repeated to ``shape``, one for each replica."""
         return replace(self, **{name: np.broadcast_to(value, shape) for name, value in self.strengths.items()})
+
+    def take(self, index):
+        """Return the same penalty for the chosen replicas only."""
+        return replace(self, **{name: value[index] for name, value in self.strengths.items()})
 
     @property
     def strengths(self):

@@ -25,6 +25,7 @@ LAYERS = [
         "plotting",
     },
     {"conventions", "duality", "mlp", "optim", "slider"},
+    {"_solvers"},
     {"linear"},
     {"training"},
     {"experiment"},
