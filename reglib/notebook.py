@@ -101,15 +101,18 @@ class Table:
         )
 
     def _repr_html_(self):
-        right = [f' style="text-align: {"right" if self._numeric(i) else "left"}"' for i in range(len(self.columns))]
-        head = "".join(f'<th scope="col"{r}>{html.escape(c)}</th>' for c, r in zip(self.columns, right, strict=True))
+        sides = ["right" if self._numeric(i) else "left" for i in range(len(self.columns))]
+        looks = [f' style="text-align: {side}; padding: 0.2em 0.7em"' for side in sides]
+        head = "".join(
+            f'<th scope="col"{look}>{html.escape(name)}</th>' for name, look in zip(self.columns, looks, strict=True)
+        )
         body = ""
         for row in self.cells():
             first, *rest = (html.escape(text) for text in row)
-            cells = f'<th scope="row" style="text-align: left">{first}</th>'
-            cells += "".join(f"<td{r}>{text}</td>" for text, r in zip(rest, right[1:], strict=True))
+            cells = f'<th scope="row"{looks[0]}>{first}</th>'
+            cells += "".join(f"<td{look}>{text}</td>" for text, look in zip(rest, looks[1:], strict=True))
             body += f"<tr>{cells}</tr>"
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        caption = f'<caption style="color: inherit">{html.escape(self.caption)}</caption>' if self.caption else ""
         return (
             '<div class="reglib-table" style="overflow-x: auto" tabindex="0" role="group" '
             f'aria-label="{html.escape(self.caption or "Table", quote=True)}">'

@@ -29,15 +29,15 @@ ElementTree.register_namespace("xlink", XLINK)
 
 STYLE = """
 #ID{margin:1em 0;max-width:SIZEpx;text-align:left}
-#ID .card{background:#fff;border-radius:6px;padding:4px}
+#ID .slider-drawing{background:#fff;border-radius:6px;padding:4px}
 #ID svg{display:block;width:100%;height:auto}
 #ID svg *{stroke-linejoin:round;stroke-linecap:butt}
-#ID .row{display:flex;flex-wrap:wrap;gap:.3em .8em;align-items:center;margin:.4em 0}
+#ID .slider-control{display:flex;flex-wrap:wrap;gap:.3em .8em;align-items:center;margin:.4em 0}
 #ID input{flex:1 1 7rem;min-width:0;min-height:24px;margin:0;accent-color:#2b7cbf}
 #ID input:focus-visible{outline:3px solid currentColor;outline-offset:3px;border-radius:4px}
-#ID .value{min-width:3.5em;font-weight:bold;font-variant-numeric:tabular-nums}
+#ID .slider-value{min-width:3.5em;font-weight:bold;font-variant-numeric:tabular-nums}
 #ID output{display:block;min-height:3em;line-height:1.5;color:inherit}
-#ID figcaption{margin:.4em 0 0;text-align:left}
+#ID figcaption{margin:.4em 0 0;text-align:left;color:inherit}
 """
 SCRIPT = """
 (function(){
@@ -46,7 +46,8 @@ var data=DATA;
 figure.setAttribute("data-ready","");
 var svg=figure.querySelector("svg"),all=[svg].concat([].slice.call(svg.querySelectorAll("*")));
 var nodes=data.changes.map(function(c){return all[c.node]});
-var input=figure.querySelector("input"),output=figure.querySelector("output"),value=figure.querySelector(".value");
+var input=figure.querySelector("input"),output=figure.querySelector("output");
+var value=figure.querySelector(".slider-value");
 input.addEventListener("input",function(){
 var k=+input.value;
 data.changes.forEach(function(c,i){
@@ -153,11 +154,11 @@ class Slider:
         value = html.escape(self.names[self.start])
         return (
             f'<figure id="{self.id}" class="reglib-slider"><style>{style}</style>'
-            f'<div class="card">{_dump(self.frames[self.start])}</div>'
-            f'<div class="row"><label for="{self.id}-input">{html.escape(self.label)}</label>'
+            f'<div class="slider-drawing">{_dump(self.frames[self.start])}</div>'
+            f'<div class="slider-control"><label for="{self.id}-input">{html.escape(self.label)}</label>'
             f'<input type="range" id="{self.id}-input" min="0" max="{len(self.values) - 1}" step="1" '
             f'value="{self.start}" aria-valuetext="{value}" autocomplete="off">'
-            f'<span class="value" aria-hidden="true">{value}</span></div>'
+            f'<span class="slider-value" aria-hidden="true">{value}</span></div>'
             f'<output id="{self.id}-text" for="{self.id}-input" aria-live="polite">'
             f"{html.escape(self.texts[self.start])}</output>"
             "<noscript>The slider needs JavaScript; you see one of its frames.</noscript>"

@@ -110,10 +110,10 @@ def test_the_html_whole():
     )
     style = slider.STYLE.replace("ID", key).replace("SIZE", "384")  # 4 inches are 288 points are 384 pixels
     assert made.html == (
-        f'<figure id="{key}" class="reglib-slider"><style>{style}</style><div class="card">{frame}</div>'
-        f'<div class="row"><label for="{key}-input">Strength</label>'
+        f'<figure id="{key}" class="reglib-slider"><style>{style}</style><div class="slider-drawing">{frame}</div>'
+        f'<div class="slider-control"><label for="{key}-input">Strength</label>'
         f'<input type="range" id="{key}-input" min="0" max="2" step="1" value="1" aria-valuetext="1 dB" '
-        'autocomplete="off"><span class="value" aria-hidden="true">1 dB</span></div>'
+        'autocomplete="off"><span class="slider-value" aria-hidden="true">1 dB</span></div>'
         f'<output id="{key}-text" for="{key}-input" aria-live="polite">The line passes 1.0.</output>'
         "<noscript>The slider needs JavaScript; you see one of its frames.</noscript>"
         f'<figcaption id="{key}-caption">It turns.</figcaption><script>{script}</script></figure>'

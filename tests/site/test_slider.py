@@ -60,7 +60,7 @@ def test_every_frame_is_the_one_drawn_in_whatever_order(tab, sliders):
         control.press(key)
         assert drawing(tab, figure) == tab.evaluate(PARSED, slider._dump(sliders[0].frames[expected]))
         assert figure.locator("output").inner_text() == sliders[0].texts[expected]
-        assert figure.locator(".value").inner_text() == sliders[0].names[expected]
+        assert figure.locator(".slider-value").inner_text() == sliders[0].names[expected]
         assert control.get_attribute("aria-valuetext") == sliders[0].names[expected]
     assert not tab.problems
 
