@@ -178,7 +178,7 @@ def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), captio
         If shapes differ or a row has the wrong length.
     """
     tolerance = number("tolerance", tolerance, low=0, low_open=True)
-    rows, worst = [], (-1.0, "")
+    rows, worst = [], (0.0, "")
     for quantity, (ours, *others) in results.items():
         if len(others) != len(names):
             raise ValueError(f"results[{quantity!r}] must hold ours and {len(names)} others, got {len(others)} others")

@@ -37,7 +37,7 @@ STYLE = """
 #ID input:focus-visible{outline:3px solid currentColor;outline-offset:3px;border-radius:4px}
 #ID .slider-value{min-width:3.5em;font-weight:bold;font-variant-numeric:tabular-nums}
 #ID output{display:block;min-height:3em;line-height:1.5;color:inherit}
-#ID figcaption{margin:.4em 0 0;text-align:left;color:inherit}
+#ID figcaption{margin:.4em 0 0;text-align:left;color:inherit;font-weight:inherit}
 """
 SCRIPT = """
 (function(){

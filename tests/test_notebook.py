@@ -125,10 +125,18 @@ def test_a_table_as_html():
 
 def test_a_table_without_caption_is_named_all_the_same():
     text = table([["<a>", "b"]], ["<x>", "y"])._repr_html_()
-    assert 'aria-label="Table"' in text
-    assert "<caption" not in text
+    assert 'aria-label="Table"><table><thead>' in text
     assert f'<th scope="col" {LEFT}>&lt;x&gt;</th>' in text
     assert f"<td {LEFT}>b</td>" in text
+
+
+def test_a_caption_with_quotes_stays_inside_its_attribute():
+    assert 'aria-label="the &quot;best&quot;"' in table([["a"]], ["x"], caption='the "best"')._repr_html_()
+
+
+def test_one_row_is_enough_and_floats_have_four_digits():
+    assert repr(table([{"name": "a", "x": 1 / 3}])) == "name       x\na     0.3333"
+    assert repr(notebook.Table([["a", 1 / 3]], ["name", "x"])) == "name       x\na     0.3333"
 
 
 def test_an_empty_table_shows_its_headings():

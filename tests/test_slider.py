@@ -96,6 +96,7 @@ def test_changes_name_node_attribute_and_distinct_values_only():
 def test_changes_address_nodes_of_the_start_frame():
     frames = [svg('<g/><path d="1"/>'), svg('<g><g/><g/></g><path d="2"/>')]
     assert [(change["node"], change["what"]) for change in changes_between(frames, 0)] == [(1, "*"), (2, "d")]
+    assert changes_between(frames) == changes_between(frames, 0)
     assert [(change["node"], change["what"]) for change in changes_between(frames, 1)] == [(1, "*"), (4, "d")]
 
 
@@ -131,6 +132,21 @@ def test_what_the_author_writes_is_escaped():
     assert "<!--" not in script
     data = json.loads(re.search(r"var data=(.*);\n", script)[1])
     assert data["texts"][1] == "<b>1.0</script><!-- "
+
+
+def test_changes_are_counted_from_the_frame_on_the_page():
+    def two_panels(value):
+        figure, (top, bottom) = plt.subplots(2, figsize=(4, 3))
+        top.plot([0, 1], [0, value])
+        if value > 1:
+            top.axvline(0.5)
+        bottom.plot([0, 1], [0, value])
+        bottom.set(ylim=(0, 2))
+        return figure
+
+    made = make(two_panels, start=2)
+    data = json.loads(re.search(r"var data=(.*);\n", made.html)[1])
+    assert data["changes"] == changes_between(made.frames, 2) != changes_between(made.frames, 0)
 
 
 def test_a_name_with_quotes_stays_inside_its_attribute():
@@ -187,6 +203,13 @@ def test_coordinates_are_rounded_to_two_decimals(number, short):
     root = slider._parse(f'<svg xmlns="{slider.SVG}"><path d="M {number} 3 \n L 1 1" id="k{number}"/></svg>')
     assert root[0].get("d") == f"M{short} 3L1 1"
     assert root[0].get("id") == f"k{number}"
+
+
+@pytest.mark.parametrize("name", ["points", "transform", "x", "y", "width", "height", "cx", "cy", "r"])
+def test_every_attribute_of_place_and_size_is_rounded(name):
+    root = slider._parse(f'<svg xmlns="{slider.SVG}"><g {name}="1.2345\n rotate 2.5" class="1.2345"/></svg>')
+    assert root[0].get(name) == "1.23 rotate 2.5"
+    assert root[0].get("class") == "1.2345"
 
 
 def test_only_ids_in_use_are_kept_and_colors_are_no_ids():
@@ -267,8 +290,8 @@ def test_a_start_that_is_no_index():
 
 
 def test_draw_must_return_a_figure():
-    with pytest.raises(TypeError, match=r"^draw must return a matplotlib Figure, got NoneType$"):
-        make(draw=lambda value: None)
+    with pytest.raises(TypeError, match=r"^draw must return a matplotlib Figure, got str$"):
+        make(draw=lambda value: "figure")
 
 
 def test_too_heavy_a_slider(monkeypatch):
@@ -294,10 +317,15 @@ def letters(size, width, *, raised=""):
     slider._check_letters(ElementTree.fromstring(text))
 
 
+def bare_letters():
+    return ElementTree.fromstring(f'<svg xmlns="{slider.SVG}" viewBox="0 0 340 9"><text><tspan>A</tspan></text></svg>')
+
+
 def test_letters_can_be_read_on_a_phone():
     letters(12, 500)
     letters(8, 340)
     letters(8, 200)
+    slider._check_letters(bare_letters())
     letters(12, 500, raised='<tspan style="font: 700 4px x">2</tspan>')
     letters(4, 500, raised='<tspan style="font: 700 12px x">2</tspan>')
     message = (
