@@ -109,9 +109,7 @@ def build():
     """Build the site, warnings being errors; return the exit status. Nothing changed: nothing done."""
     changed = execute.stale()
     if changed:
-        print(
-            f"error: changed while the notebooks were executing: {', '.join(sorted(changed))}; run the same command again"
-        )
+        print(f"error: {', '.join(sorted(changed))} changed during the build; run the same command again")
         return 1
     stage()
     wanted = fingerprint()
