@@ -16,7 +16,7 @@ from reglib._validate import number
 
 
 class Source:
-    """The source code of functions, classes or methods; made by `show_source`."""
+    """The source code of functions, classes or methods, in ``text``; made by `show_source`."""
 
     def __init__(self, text):
         self.text = text
@@ -76,7 +76,11 @@ def _without_docstrings(text):
 
 
 class Table:
-    """A small table; made by `table`. ``rows`` holds the values, ``columns`` the headings."""
+    """A small table; made by `table`.
+
+    ``rows`` holds the values, ``columns`` the headings, ``caption`` a line of text, and ``digits`` is how many
+    significant digits floating-point numbers show.
+    """
 
     def __init__(self, rows, columns, caption=None, digits=4):
         self.rows, self.columns, self.caption, self.digits = rows, columns, caption, digits
