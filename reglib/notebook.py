@@ -93,9 +93,7 @@ class Table:
         cells = [self.columns, *self.cells()]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
         pads = [str.rjust if self._numeric(i) else str.ljust for i in range(len(self.columns))]
-        lines = []
-        for row in cells:
-            lines.append("  ".join(pad(text, w) for pad, text, w in zip(pads, row, widths, strict=True)).rstrip())
+        lines = ["  ".join(pads[i](text, widths[i]) for i, text in enumerate(row)).rstrip() for row in cells]
         return "\n".join(([self.caption] if self.caption else []) + lines)
 
     def _numeric(self, column):
@@ -107,14 +105,12 @@ class Table:
     def _repr_html_(self):
         sides = ["right" if self._numeric(i) else "left" for i in range(len(self.columns))]
         looks = [f' style="text-align: {side}; padding: 0.2em 0.7em"' for side in sides]
-        head = "".join(
-            f'<th scope="col"{look}>{html.escape(name)}</th>' for name, look in zip(self.columns, looks, strict=True)
-        )
+        head = "".join(f'<th scope="col"{looks[i]}>{html.escape(name)}</th>' for i, name in enumerate(self.columns))
         body = ""
         for row in self.cells():
             first, *rest = (html.escape(text) for text in row)
             cells = f'<th scope="row"{looks[0]}>{first}</th>'
-            cells += "".join(f"<td{look}>{text}</td>" for text, look in zip(rest, looks[1:], strict=True))
+            cells += "".join(f"<td{looks[i]}>{text}</td>" for i, text in enumerate(rest, 1))
             body += f"<tr>{cells}</tr>"
         caption = f'<caption style="color: inherit">{html.escape(self.caption)}</caption>' if self.caption else ""
         return (

@@ -74,6 +74,7 @@ def test_a_body_of_words_alone_stays_valid_python():
         ('async def f():\n    """Words."""\n    await g()', "async def f():\n    await g()"),
         ('def f(): "words"; return 1', 'def f(): "words"; return 1'),
         ('@wrap\ndef f():\n    """Words."""\n    return 1', "@wrap\ndef f():\n    return 1"),
+        ('def f():\n    """Words."""\n\n\n    return 1', "def f():\n    return 1"),
         ('def f():\n    x = "no docstring"\n    return x', 'def f():\n    x = "no docstring"\n    return x'),
         (
             'def f():\n    def g():\n        """In."""\n        pass\n    return g',
