@@ -139,7 +139,7 @@ def coefficient_path(ax, strengths, coefs, names=None, *, highlight=None, xlabel
 def ball(ax, order, radius, role):
     """Draw the border of the unit ball of a norm, times ``radius``, filled palely; return ``ax``.
 
-    It holds the points with |w1|^order + |w2|^order <= radius^order: a diamond for 1, a disk for 2.
+    It holds the points with ``|w1|**order + |w2|**order <= radius**order``: a diamond for 1, a disk for 2.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
     names : dict of str to str
         Replaces labels.
     gap : float
-        Least distance between two labels, as a share of the height of the axes.
+        Least distance between two labels, as a share of the height of the axes; more where the letters need it.
     pad : float
         Distance from the right edge of the axes, as a share of its width.
     """
@@ -204,7 +204,8 @@ def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
         x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
         ends = to_axes.transform(np.column_stack([x, y])[np.isfinite(x) & np.isfinite(y)])
         heights.append(float(np.clip(ends[np.argmax(ends[:, 0]), 1], 0, 1)) if len(ends) else 0.5)
-    for line, height in zip(lines, _spread(heights, gap), strict=True):
+    letters = 1.05 * plt.rcParams["font.size"] * ax.figure.dpi / 72 / ax.get_window_extent().height
+    for line, height in zip(lines, _spread(heights, max(gap, letters)), strict=True):
         text = (names or {}).get(line.get_label(), line.get_label())
         place = {"xycoords": "axes fraction", "va": "center", "annotation_clip": False}
         ax.annotate(text, (1 + pad, height), color=line.get_color(), **place)
@@ -212,20 +213,23 @@ def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
 
 
 def _spread(heights, gap):
-    """Return the heights, moved as little as needed to lie at least ``gap`` apart, order kept."""
+    """Return heights in [0, 1], moved as little as needed to lie at least ``gap`` apart, order kept.
+
+    Where they do not all fit, the highest stays at 1 and the lowest lie below 0.
+    """
     order = np.argsort(heights, kind="stable")
-    values = np.array(heights, float)[order] - gap * np.arange(len(heights))
-    # The closest non-decreasing sequence (pool adjacent violators), then the gaps put back.
+    steps = gap * np.arange(len(heights))
+    # The closest non-decreasing sequence (pool adjacent violators), cut off at the ends; then the gaps put back.
     blocks = []
-    for value in values:
+    for value in np.array(heights, float)[order] - steps:
         blocks.append([value, 1])
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
             value, count = blocks.pop()
             total = blocks[-1][1] + count
             blocks[-1] = [(blocks[-1][0] * blocks[-1][1] + value * count) / total, total]
-    level = np.concatenate([np.full(count, value) for value, count in blocks]) + gap * np.arange(len(heights))
+    level = np.repeat(*zip(*blocks, strict=True))
     moved = np.empty(len(heights))
-    moved[order] = level - max(0.0, level[-1] - 1.0)
+    moved[order] = np.minimum(np.maximum(level, 0.0), 1.0 - steps[-1]) + steps
     return moved.tolist()
 
 

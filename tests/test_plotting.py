@@ -9,6 +9,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from reglib import plotting
@@ -148,10 +150,45 @@ def test_without_named_lines_nothing_is_written(ax):
         ([0.5, 0.5, 0.5], [0.4, 0.5, 0.6]),
         ([1.0, 1.0], [0.9, 1.0]),
         ([0.52, 0.48, 0.9], [0.55, 0.45, 0.9]),
+        ([1.0, 0.2, 1.0], [0.9, 0.2, 1.0]),
+        ([0.0, 0.0, 0.7], [0.0, 0.1, 0.7]),
     ],
 )
 def test_labels_are_moved_apart_as_little_as_needed(heights, expected):
     assert plotting._spread(heights, 0.1) == pytest.approx(expected)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.floats(0.01, 0.125))
+def test_spread_labels_keep_their_order_their_distance_and_the_axes(heights, gap):
+    moved = np.array(plotting._spread(heights, gap))
+    order = np.argsort(heights, kind="stable")
+    assert np.all(np.diff(moved[order]) >= gap - 1e-9)
+    assert moved.min() >= 0
+    assert moved.max() <= 1 + 1e-9
+    np.testing.assert_allclose(plotting._spread(moved, gap), moved, atol=1e-9)  # nothing is left to move
+    # No farther from where they were than any other arrangement: here, one that stacks them from an end.
+    stack = gap * np.argsort(order)
+    for other in (stack, 1 - stack.max() + stack):
+        assert np.sum((moved - heights) ** 2) <= np.sum((other - heights) ** 2) + 1e-9
+
+
+def test_too_many_labels_keep_their_distance_and_leave_by_the_bottom():
+    assert plotting._spread([0.5, 0.9, 0.1], 0.6) == pytest.approx([0.4, 1.0, -0.2])
+
+
+@pytest.mark.parametrize("size", [(6, 3.5), (5.5, 2.2)])
+def test_labels_do_not_overlap_even_in_low_axes(size):
+    figure, ax = plt.subplots(figsize=size)
+    for height in (0.0, 0.02, 0.01, 3.0):
+        ax.plot([0, 1], [1, height], label=f"gap {height}")
+    plotting.label_lines(ax)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert [box.y0 for box in (boxes[0], boxes[2], boxes[1], boxes[3])] == sorted(box.y0 for box in boxes)
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
+        assert box.x0 > ax.bbox.x1
+        assert box.x1 <= figure.bbox.x1
 
 
 def test_a_band_covers_the_interval(ax):
