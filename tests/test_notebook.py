@@ -73,6 +73,10 @@ def test_a_body_of_words_alone_stays_valid_python():
     [
         ('async def f():\n    """Words."""\n    await g()', "async def f():\n    await g()"),
         ('def f(): "words"; return 1', 'def f(): "words"; return 1'),
+        ('def f(\n    x,\n): "words"; return x', 'def f(\n    x,\n): "words"; return x'),
+        ('def f():\n    "words"; return 1', 'def f():\n    "words"; return 1'),
+        ('def f():\n    """Some\n    words."""; return 1', 'def f():\n    """Some\n    words."""; return 1'),
+        ('class A:\n    """Words."""\n\n    @wrap\n    def f(self): ...', "class A:\n    @wrap\n    def f(self): ..."),
         ('@wrap\ndef f():\n    """Words."""\n    return 1', "@wrap\ndef f():\n    return 1"),
         ('def f():\n    """Words."""\n\n\n    return 1', "def f():\n    return 1"),
         ('def f():\n    x = "no docstring"\n    return x', 'def f():\n    x = "no docstring"\n    return x'),
@@ -161,6 +165,7 @@ def test_digits_and_kinds_of_values():
     [
         ([1, 2.5], True),
         ([-1e-9, float("nan")], True),
+        ([float("inf"), -float("inf")], True),
         (["1.0e-16", "—"], True),
         (["1,000", "−2.5"], True),
         ([1, "one"], False),
@@ -286,6 +291,14 @@ def test_each_framework_needs_an_entry():
 def test_the_tolerance_is_positive(tolerance):
     with pytest.raises(ValueError, match=r"^tolerance must be a finite number in \(0, inf\]"):
         parity_table({"w": (1.0, 1.0, 1.0)}, tolerance=tolerance)
+
+
+def test_masks_and_counts_are_compared_as_numbers():
+    mask, count = np.array([True, False]), np.array([1, 2], np.uint8)
+    assert "0.0e+00" in repr(parity_table({"mask": (mask, mask.copy()), "count": (count, count)}, names=["other"]))
+    for ours, theirs in ((mask, ~mask), (count, count + np.uint8(1))):
+        with pytest.raises(AssertionError, match="largest difference 1, above"):
+            parity_table({"a": (ours, theirs)}, names=["other"])
 
 
 def test_empty_arrays_agree():
