@@ -171,9 +171,8 @@ def fista(
         t_{k+1} = (1 + sqrt(1 + 4 t_k^2)) / 2                    (4.2)
         z_{k+1} = w_k + (t_k - 1) / t_{k+1} * (w_k - w_{k-1})    (4.3)
 
-    The equation numbers are those of Beck and Teboulle 2009. With ``restart``
-    the momentum starts anew, t_k = 1, whenever it points uphill:
-    ``<z_k - w_k, w_k - w_{k-1}> > 0`` (O'Donoghue and Candes 2015, gradient scheme).
+    The equation numbers are those of Beck and Teboulle 2009. With ``restart``, t_k
+    starts anew at 1 when ``<z_k - w_k, w_k - w_{k-1}> > 0`` (O'Donoghue and Candes 2015).
 
     Parameters
     ----------
@@ -307,9 +306,10 @@ def path(
     if strengths is None:
         ratio = {"lasso": 1.0, "elastic_net": l1_ratio}.get(family, 0)
         strengths = _grid(l1_max(X, y, fit_intercept), ratio, n_strengths, smallest)
-    strengths = np.sort(number("strengths", strengths, low=0, low_open=True, replicas=True))[::-1]
+    strengths = np.asarray(number("strengths", strengths, low=0, low_open=True, replicas=True))
     if strengths.ndim != 1 or strengths.size == 0:
         raise ValueError(f"strengths must be one axis of at least one number; got shape {strengths.shape}")
+    strengths = np.sort(strengths)[::-1]
     if family == "ridge":
         fit = ridge(X, y, strengths, fit_intercept)
         return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)

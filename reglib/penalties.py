@@ -335,7 +335,7 @@ PENALTIES = {"l1": L1, "l2": L2, "elastic_net": ElasticNet, "group_lasso": Group
 
 
 def make(name, **strengths):
-    """Return the penalty called ``name``.
+    """Return the penalty called ``name`` with its ``strengths``.
 
     ``make("l1", l1=0.1)``, ``make("l2", l2=0.1)``, ``make("elastic_net", l1=0.1, l2=0.1)``,
     ``make("group_lasso", l1=0.1, groups=[0, 0, 1])``.
