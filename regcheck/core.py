@@ -1,6 +1,6 @@
 """How an exercise checks itself, and how to write a check.
 
-A chapter's module holds one function for each exercise, made into a check by a decorator:
+A chapter's module holds one function for each exercise, made into a check by a decorator::
 
     @exercise("The proximal step of L1")
     def soft_threshold(answer):

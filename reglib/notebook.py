@@ -65,8 +65,9 @@ def _without_docstrings(text):
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(node.body) < 2:
             continue
-        first = node.body[0]
-        if ast.get_docstring(node) is not None and first.lineno > node.lineno:
+        first, second = node.body[:2]
+        alone = not lines[first.lineno - 1][: first.col_offset].strip() and first.end_lineno < second.lineno
+        if ast.get_docstring(node) is not None and alone:
             drop |= set(range(first.lineno - 1, first.end_lineno))
             after = first.end_lineno
             while not lines[after].strip():
@@ -99,7 +100,7 @@ class Table:
     def _numeric(self, column):
         """Return whether a column holds numbers, or text that shows numbers; these are aligned right."""
         return bool(self.rows) and all(
-            re.fullmatch(r"[-−]?[\d.,]+(e[-+]?\d+)?|nan|—", row[column]) for row in self.cells()
+            re.fullmatch(r"[-−]?[\d.,]+(e[-+]?\d+)?|nan|-?inf|—", row[column]) for row in self.cells()
         )
 
     def _repr_html_(self):
@@ -160,7 +161,7 @@ def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), captio
     ----------
     results : dict of str to sequence
         For each quantity ``(ours, theirs, theirs, ...)``, one for each of ``names``; ``None`` where a
-        framework has no counterpart. Arrays, or tensors of any framework.
+        framework has no counterpart. Arrays, or tensors of any framework; masks of bool count as 0 and 1.
     tolerance : number > 0
         Largest absolute difference allowed.
     names : sequence of str
@@ -202,7 +203,7 @@ def _difference(quantity, name, ours, theirs):
     ours, theirs = _array(ours), _array(theirs)
     if ours.shape != theirs.shape:
         raise ValueError(f"{quantity}: shape {ours.shape} of ours against {theirs.shape} of {name}")
-    difference = np.max(np.abs(ours - theirs), initial=0.0)
+    difference = np.max(np.abs(np.subtract(ours, theirs, dtype=float)), initial=0.0)
     return float("inf") if np.isnan(difference) else float(difference)
 
 
