@@ -1,10 +1,12 @@
-"""A slider in the browser: what the reader sees at each value is the frame that matplotlib drew."""
+"""Sliders in the browser: at each value the reader sees the frame that matplotlib drew; tables and messages, too."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-from reglib import slider
+from regcheck import core
+from reglib import notebook, slider
 
 pytestmark = pytest.mark.site
 
@@ -92,5 +94,43 @@ def test_without_javascript_it_says_so(browser, sliders):
         page.set_content(f"<body>{sliders[0].html}</body>")
         assert "The slider needs JavaScript; you see one of its frames." in page.locator("figure").inner_text()
         assert page.locator("output").inner_text() == sliders[0].texts[2]
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("colors", ["background: #fff; color: #222", "background: #121212; color: #ced6dd"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_from_a_file_has_no_fault_of_access(browser, sliders, tmp_path, colors, width):
+    results = [core.Result(status, "w < 2", "title") for status in (core.RIGHT, core.NOT_YET, core.NOT_ANSWERED)]
+    wide = notebook.table([[f"entry {i}", *[1 / 3] * 9] for i in range(3)], ["name", *"abcdefghi"])
+    body = "".join(
+        thing._repr_html_() for thing in [*sliders, notebook.table([["a", 1.5]], ["x", "y"]), wide, *results]
+    )
+    path = tmp_path / "page.html"
+    path.write_text(
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>Sliders</title><body style='{colors}'><main><h1>Sliders</h1>{body}</main></body></html>",
+        encoding="utf-8",
+    )
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    try:
+        page, asked = context.new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        for key in ("ArrowRight", "Home"):
+            page.locator("input").first.press(key)
+            found = Axe().run(page).response["violations"]
+            assert not [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]
+        assert asked == [path.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        scrolls = page.locator(".reglib-table").last.evaluate("box => box.scrollWidth > box.clientWidth")
+        assert scrolls == (width == 390)
+        # What a screen reader says: the label and the value in words; the drawing's caption and its description.
+        control = page.get_by_role("slider", name="Strength", exact=True).first
+        assert control.get_attribute("aria-valuetext") == sliders[0].names[0]
+        drawing = page.get_by_role("img", name="One.", exact=True)
+        description = page.locator(f"[id='{drawing.get_attribute('aria-describedby')}']")
+        assert description.inner_text() == sliders[0].texts[0]
+        assert description.get_attribute("aria-live") == "polite"
     finally:
         context.close()
