@@ -116,7 +116,7 @@ class Table:
         caption = f'<caption style="color: inherit">{html.escape(self.caption)}</caption>' if self.caption else ""
         return (
             '<div class="reglib-table" style="overflow-x: auto" tabindex="0" role="group" '
-            f'aria-label="{html.escape(self.caption or "Table", quote=True)}">'
+            f'aria-label="{html.escape(self.caption or "Table")}">'
             f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 

@@ -162,8 +162,8 @@ class Slider:
             f'<output id="{self.id}-text" for="{self.id}-input" aria-live="polite">'
             f"{html.escape(self.texts[self.start])}</output>"
             "<noscript>The slider needs JavaScript; you see one of its frames.</noscript>"
-            f'<figcaption id="{self.id}-caption">{html.escape(self.caption)}</figcaption>'
-            f"<script>{script}</script></figure>"
+            f"<script>{script}</script>"
+            f'<figcaption id="{self.id}-caption">{html.escape(self.caption)}</figcaption></figure>'
         )
 
 

@@ -117,7 +117,7 @@ def test_the_html_whole():
         'autocomplete="off"><span class="slider-value" aria-hidden="true">1 dB</span></div>'
         f'<output id="{key}-text" for="{key}-input" aria-live="polite">The line passes 1.0.</output>'
         "<noscript>The slider needs JavaScript; you see one of its frames.</noscript>"
-        f'<figcaption id="{key}-caption">It turns.</figcaption><script>{script}</script></figure>'
+        f'<script>{script}</script><figcaption id="{key}-caption">It turns.</figcaption></figure>'
     )
     assert f'role="img" aria-labelledby="{key}-caption" aria-describedby="{key}-text">' in frame
 
