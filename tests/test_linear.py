@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from reglib import datasets, linear
+from reglib import _solvers, datasets, linear
 from reglib.duality import least_squares_gap
 from reglib.linear import ConvergenceError, coordinate_descent, fista, l1_max, path, ridge
 from reglib.penalties import L1, L2, ElasticNet, GroupLasso
@@ -81,6 +81,7 @@ def test_ridge_by_hand():
     close(fit.coef, [[1], [2 / 3], [1 / 4]], 1e-15)
     close(fit.intercept, [2, 2, 2], 1e-15)
     assert fit.n_iter.tolist() == fit.gap.tolist() == [0, 0, 0]
+    assert fit.n_iter.dtype.kind == "i"
     close(ridge(X, y, 1.5).coef, [1 / 4], 1e-15)
     close(ridge(X + 1, y, 1.5).intercept, 2 - 1 / 4, 1e-15)
     assert np.ndim(ridge(X, y, 1.5).intercept) == 0
@@ -211,9 +212,11 @@ def test_too_few_iterations_are_an_error(solver, name):
     )
 
 
-def test_fista_takes_the_steps_of_the_paper():
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_fista_takes_the_steps_of_the_paper(scale):
     X, y = problem(30, 8, seed=5)
-    n, penalty, centered, target = 30, L1(0.05), X - X.mean(axis=0), y - y.mean()
+    X = X * scale
+    n, penalty, centered, target = 30, L1(0.05 * scale), X - X.mean(axis=0), y - y.mean()
     step = n / np.linalg.eigvalsh(centered.T @ centered).max()
     w = z = np.zeros(8)
     t = 1.0
@@ -223,7 +226,7 @@ def test_fista_takes_the_steps_of_the_paper():
         z = w + (t_last - 1) / t * (w - last)
     seen = fista(X, y, penalty, restart=False, tolerance=0.5, check_every=5)
     assert seen.n_iter == 5
-    close(seen.coef, w, 1e-10)
+    close(scale * seen.coef, scale * w, 1e-10)
 
 
 def test_restarts_take_fewer_iterations():
@@ -255,18 +258,21 @@ def test_fista_restarts_when_the_momentum_points_uphill():
 
 
 def test_coordinate_descent_sweeps_by_the_book():
-    X, y = problem(30, 3, seed=5)
-    n, l1, l2, centered, target = 30, 0.4, 0.1, X - X.mean(axis=0), y - y.mean()
-    w = np.zeros(3)
+    X, y = problem(10, 4, seed=1)
+    n, l1, l2, centered, target = 10, 0.8, 0.1, X - X.mean(axis=0), y - y.mean()
+    w, skipped = np.zeros(4), 0
     for sweep in range(3):
-        for j in range(3):
+        for j in range(4):
             if sweep and not w[j]:
+                rest = target - centered @ w
+                skipped += abs(centered[:, j] @ rest / n) > l1
                 continue
             rest = target - centered @ w + centered[:, j] * w[j]
             z = centered[:, j] @ rest / n
             w[j] = np.sign(z) * max(abs(z) - l1, 0) / ((centered[:, j] ** 2).sum() / n + 2 * l2)
-    seen = coordinate_descent(X, y, ElasticNet(l1, l2), tolerance=0.5, check_every=3)
+    seen = coordinate_descent(X, y, ElasticNet(l1, l2), tolerance=0.1, check_every=3)
     assert seen.n_iter == 3
+    assert skipped, "a coefficient at 0 that wants to move waits for the next sweep over all"
     close(seen.coef, w, 1e-12)
 
 
@@ -324,7 +330,7 @@ def test_a_batch_that_does_not_converge_says_how_many():
 
 def test_the_error_of_a_batch_shows_its_worst_problem():
     X, y = batch(3)
-    y[1] *= 1e-3
+    y[0] *= 1e-3
     with pytest.raises(ConvergenceError) as caught:
         fista(X, y, L1(1e-4), max_iter=1)
     gaps = []
@@ -335,17 +341,72 @@ def test_the_error_of_a_batch_shows_its_worst_problem():
     assert caught.value.gap == pytest.approx(max(gaps), rel=1e-9)
 
 
+def test_the_worst_problem_is_one_that_did_not_converge():
+    X, y = batch(2, n=12)
+    # The first problem is solved by one step: its columns are orthogonal. Its tolerance is large, and irrelevant.
+    X[0] = np.linalg.qr(X[0] - X[0].mean(axis=0))[0]
+    y[0] *= 1e4
+    with pytest.raises(ConvergenceError) as caught:
+        fista(X, y, L1(0.01), tolerance=0.01, check_every=1, max_iter=1)
+    with pytest.raises(ConvergenceError) as alone:
+        fista(X[1], y[1], L1(0.01), tolerance=0.01, check_every=1, max_iter=1)
+    assert caught.value.gap == pytest.approx(alone.value.gap, rel=1e-9)
+    assert caught.value.tolerance == pytest.approx(alone.value.tolerance, rel=1e-9)
+
+
+def test_the_words_of_the_error():
+    words = (
+        "did not converge in 7 iterations{}: the duality gap is 0.25, the tolerance 0.01; "
+        "raise max_iter or the tolerance"
+    )
+    assert str(ConvergenceError("fista", 7, 0.25, 0.01)) == "fista " + words.format("")
+    assert str(ConvergenceError("fista", 7, 0.25, 0.01, 2)) == "fista " + words.format(" on 2 problems")
+
+
+def test_ten_thousand_iterations_are_allowed():
+    with pytest.raises(ConvergenceError, match=r" did not converge in 10000 iterations: "):
+        fista(*problem(3, 7, seed=0), L1(0.01), fit_intercept=False)
+    X, y = problem(3, 7, seed=3)
+    with pytest.raises(ConvergenceError, match=r" did not converge in 10000 iterations: "):
+        coordinate_descent(X, y, L1(0.01), fit_intercept=False)
+    with pytest.raises(ConvergenceError, match=r" did not converge in 10000 iterations: "):
+        path(X, y, strengths=[0.01], fit_intercept=False)
+
+
+def test_the_cheaper_of_two_ways_to_the_slope(monkeypatch):
+    rng = np.random.default_rng(0)
+    for n, d, gram, factors in (
+        (4, 8, False, 1),
+        (4, 9, False, 2),
+        (4, 11, False, 2),
+        (4, 9, True, 1),
+        (4, 3, False, 1),
+    ):
+        X, y, w = rng.standard_normal((n, d)), rng.standard_normal(n), rng.standard_normal(d)
+        found = _solvers.moments(X, y, gram=gram) if gram else _solvers.moments(X, y)
+        assert len(found.factors) == factors
+        close(found.slope(w), X.T @ (y - X @ w) / n, 1e-12)
+    shapes, solve = [], np.linalg.eigvalsh
+    monkeypatch.setattr(np.linalg, "eigvalsh", lambda square: shapes.append(square.shape) or solve(square))
+    for n, d in ((3, 5), (5, 3)):
+        X = rng.standard_normal((n, d))
+        assert _solvers.steepest_curvature(X) == pytest.approx(np.linalg.norm(X, 2) ** 2 / n, rel=1e-12)
+    assert shapes == [(3, 3), (3, 3)]
+
+
 # Progress, dtype, arguments left alone
 
 
 @pytest.mark.parametrize("solver", [fista, coordinate_descent])
 def test_progress_of_a_solver(solver):
     X, y = problem(30, 8, seed=5)
+    y = y / 10
     seen = []
-    fit = solver(X, y, L1(0.01), progress=lambda *news: seen.append(news), check_every=5)
+    fit = solver(X, y, L1(0.001), progress=lambda *news: seen.append(news))
     scale = ((y - y.mean()) ** 2).mean() / 2
-    assert [iterations for iterations, _ in seen] == list(range(0, int(fit.n_iter) + 1, 5))
-    assert seen[-1][1] == pytest.approx(fit.gap / scale, rel=1e-12)
+    assert scale < 1
+    assert [iterations for iterations, _ in seen] == list(range(0, int(fit.n_iter) + 1, 10))
+    assert seen[-1][1] == pytest.approx(fit.gap / scale, rel=1e-9, abs=0)
     assert seen[0][1] > seen[-1][1]
 
 
@@ -369,7 +430,7 @@ def test_dtype_follows_the_input_and_nothing_is_changed(solver, penalty):
     assert (single == before[0]).all()
     assert (target == before[1]).all()
     close(fit.coef, solver(X, y, penalty).coef, 1e-4)
-    assert solver(single, y, penalty).coef.dtype == np.float64
+    assert solver(single, y, penalty).coef.dtype == solver(X, target, penalty).coef.dtype == np.float64
 
 
 @pytest.mark.parametrize("solver", [fista, coordinate_descent])
@@ -381,6 +442,8 @@ def test_constant_data(solver):
     flat = solver(X, np.full(12, 3.0), L1(0.1))
     assert flat.coef.tolist() == [0] * 4
     assert flat.intercept == 3
+    away = solver(np.zeros((3, 2)), np.array([1.0, 2.0, 6.0]), L1(0.1), start=np.ones(2))
+    assert (away.coef.tolist(), away.intercept) == ([0, 0], 3)
     nothing = solver(np.zeros((3, 2)), np.array([1.0, 2.0, 6.0]), L1(0.1))
     assert (nothing.coef.tolist(), nothing.intercept, nothing.n_iter) == ([0, 0], 3, 0)
 
@@ -434,6 +497,30 @@ def test_a_path_starts_each_fit_from_the_one_before():
         iterations = path(X, y, family, strengths).iterations
         assert iterations[0] > 0
         assert iterations[1:].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("family", [L1, lambda strength: GroupLasso(strength, np.arange(9))])
+def test_a_path_with_more_columns_than_rows(family):
+    X, y = problem(4, 9, seed=5, shift=0.5)
+    fitted = path(X, y, family, [0.2])
+    alone = fista(X, y, family(0.2))
+    close(fitted.coefs[0], alone.coef, 1e-6)
+    if family is not L1:
+        assert fitted.iterations[0] == alone.n_iter
+
+
+def test_a_path_looks_every_ten_sweeps():
+    X, y = problem(30, 8, seed=5)
+    assert path(X, y, strengths=[0.3], tolerance=0.1).iterations.tolist() == [10]
+
+
+def test_dtype_of_a_path():
+    X, y = problem()
+    for family in ("lasso", "ridge"):
+        single = path(X.astype(np.float32), y.astype(np.float32), family, [0.1])
+        assert single.coefs.dtype == single.intercepts.dtype == np.float32
+        for data in ((X.astype(np.float32), y), (X, y.astype(np.float32))):
+            assert path(*data, family, [0.1]).coefs.dtype == np.float64
 
 
 def test_a_ridge_path_is_in_closed_form():
@@ -532,10 +619,13 @@ def test_bad_penalties():
         coordinate_descent(X, y, GroupLasso(0.1, GROUPS))
     with pytest.raises(TypeError, match=exactly("penalty must be one of L1, L2, ElasticNet, GroupLasso; got 0.1")):
         path(X, y, lambda strength: strength, [0.1])
-    with pytest.raises(
-        ValueError, match=exactly("penalty has strengths of shape (2,), but X holds problems of shape ()")
+    message = "penalty has strengths of shape (2,), but X holds problems of shape ()"
+    for call in (
+        lambda: fista(X, y, L1(np.ones(2))),
+        lambda: path(X, y, lambda strength: L1(np.full(2, strength)), [0.1]),
     ):
-        fista(X, y, L1(np.ones(2)))
+        with pytest.raises(ValueError, match=exactly(message)):
+            call()
     with pytest.raises(
         ValueError, match=exactly("penalty has strengths of shape (1,), but X holds problems of shape ()")
     ):

@@ -94,6 +94,8 @@ def test_bad_thresholds():
         group_soft_threshold(np.array([1, 2]), 0.5, [0, 1])
     with pytest.raises(ValueError, match=exactly("groups must have shape (3,), the last axis of w; got (2,)")):
         group_soft_threshold(W, 1.0, [0, 1])
+    with pytest.raises(ValueError, match=exactly("groups must have shape (3,), the last axis of w; got (4,)")):
+        group_soft_threshold(W[0], 1.0, [0, 1, 0, 1])
     with pytest.raises(ValueError, match=exactly("groups must have shape (3,), the last axis of w; got (1, 3)")):
         group_soft_threshold(W, 1.0, [[0, 1, 0]])
 
@@ -189,6 +191,7 @@ def test_lists_of_parameters(penalty, container):
     for got, want in zip(penalty.prox(both, 0.5), (penalty.prox(a, 0.5), penalty.prox(b, 0.5)), strict=True):
         same(got, want)
     assert penalty.value([]) == 0
+    assert isinstance(penalty.value([]), float)
 
 
 # Replicas
