@@ -23,6 +23,8 @@ class ConvergenceError(RuntimeError):
         The duality gap reached and the one asked for, in units of the objective.
     """
 
+    __module__ = "reglib.linear"  # where readers import it from, and where its page stands
+
     def __init__(self, solver, n_iter, gap, tolerance, unfinished=1):
         many = f" on {unfinished} problems" if unfinished > 1 else ""
         super().__init__(

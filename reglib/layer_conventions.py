@@ -31,8 +31,8 @@ _DEFAULTS = {
 def keep_to_rate(keep):
     """Return the drop rate for a probability to keep: ``1 - keep``.
 
-    keep : number in (0, 1]
-        The p of Srivastava et al. (2014), and ``keep_prob`` of TensorFlow 1.
+    - ``keep``: number in (0, 1];
+      the p of Srivastava et al. (2014), and ``keep_prob`` of TensorFlow 1.
     """
     return 1 - number("keep", keep, low=0, high=1, low_open=True)
 
@@ -40,8 +40,8 @@ def keep_to_rate(keep):
 def rate_to_keep(rate):
     """Return the probability to keep for a drop rate: ``1 - rate``.
 
-    rate : number in [0, 1)
-        ``p`` of PyTorch, ``rate`` of Keras.
+    - ``rate``: number in [0, 1);
+      ``p`` of PyTorch, ``rate`` of Keras.
     """
     return 1 - number("rate", rate, low=0, high=1, high_open=True)
 
@@ -51,7 +51,7 @@ def rate_to_noise_std(rate):
 
     A standard deviation, not a variance: Srivastava et al. (2014), section 10, and ``keras.layers.GaussianDropout``.
 
-    rate : number in [0, 1)
+    - ``rate``: number in [0, 1)
     """
     rate = number("rate", rate, low=0, high=1, high_open=True)
     return float(np.sqrt(rate / (1 - rate)))
@@ -60,7 +60,7 @@ def rate_to_noise_std(rate):
 def noise_std_to_rate(std):
     """Return the drop rate whose noise has this standard deviation: ``std**2 / (1 + std**2)``.
 
-    std : number >= 0
+    - ``std``: number >= 0
     """
     variance = number("std", std, low=0) ** 2
     return variance / (1 + variance)
@@ -69,7 +69,7 @@ def noise_std_to_rate(std):
 def to_channels_last(shape):
     """Return a shape ``(N, C, ...)`` of PyTorch as Keras' ``(N, ..., C)``.
 
-    shape : tuple of at least two ints
+    - ``shape``: tuple of at least two ints
     """
     shape = _shape(shape)
     return (shape[0], *shape[2:], shape[1])
@@ -78,7 +78,7 @@ def to_channels_last(shape):
 def to_channels_first(shape):
     """Return a shape ``(N, ..., C)`` of Keras as PyTorch's ``(N, C, ...)``.
 
-    shape : tuple of at least two ints
+    - ``shape``: tuple of at least two ints
     """
     shape = _shape(shape)
     return (shape[0], shape[-1], *shape[1:-1])
@@ -87,10 +87,10 @@ def to_channels_first(shape):
 def spatial_noise_shape(shape, channels):
     """Return the shape of a mask that drops whole channels: 1 along every axis but the batch and the channels.
 
-    shape : tuple of at least two ints
-        ``(N, C, L)`` for ``torch.nn.Dropout1d``, ``(N, T, C)`` for ``keras.layers.SpatialDropout1D``;
-        likewise in 2-D and 3-D.
-    channels : "first" or "last"
+    - ``shape``: tuple of at least two ints;
+      ``(N, C, L)`` for ``torch.nn.Dropout1d``, ``(N, T, C)`` for ``keras.layers.SpatialDropout1D``;
+      likewise in 2-D and 3-D.
+    - ``channels``: "first" or "last"
     """
     shape = _shape(shape)
     ones = (1,) * (len(shape) - 2)
@@ -101,7 +101,7 @@ def spatial_noise_shape(shape, channels):
 def transpose_dense(weight):
     """Return the weight of ``torch.nn.Linear``, (H, D), as this book and Keras store it, (D, H); and back.
 
-    weight : array of 2 axes
+    - ``weight``: array of 2 axes
     """
     weight = np.asarray(weight)
     if weight.ndim != 2:
@@ -115,7 +115,7 @@ def flip_batch_norm_momentum(momentum):
     It is ``1 - momentum`` either way. The running variance still differs: PyTorch averages the unbiased
     variance of each batch, ``n / (n - 1)`` times the biased one that Keras averages.
 
-    momentum : number in [0, 1]
+    - ``momentum``: number in [0, 1]
     """
     return 1 - number("momentum", momentum, low=0, high=1)
 
@@ -126,9 +126,9 @@ def lstm_torch_to_keras(weight_ih, weight_hh, bias_ih, bias_hh):
     The matrices are transposed and the two biases, which only ever act as a sum, are added. The gates stand in
     the same order: i, f, g, o of PyTorch are i, f, c, o of Keras.
 
-    weight_ih : array of shape (4H, D)
-    weight_hh : array of shape (4H, H)
-    bias_ih, bias_hh : arrays of shape (4H,)
+    - ``weight_ih``: array of shape (4H, D)
+    - ``weight_hh``: array of shape (4H, H)
+    - ``bias_ih``, ``bias_hh``: arrays of shape (4H,)
     """
     weight_ih, weight_hh = _matrix("weight_ih", weight_ih), _matrix("weight_hh", weight_hh)
     gates, hidden = weight_hh.shape
@@ -145,9 +145,9 @@ def lstm_keras_to_torch(kernel, recurrent_kernel, bias):
 
     The one bias becomes ``bias_ih``, and ``bias_hh`` is zero.
 
-    kernel : array of shape (D, 4H)
-    recurrent_kernel : array of shape (H, 4H)
-    bias : array of shape (4H,)
+    - ``kernel``: array of shape (D, 4H)
+    - ``recurrent_kernel``: array of shape (H, 4H)
+    - ``bias``: array of shape (4H,)
     """
     kernel, recurrent_kernel = _matrix("kernel", kernel), _matrix("recurrent_kernel", recurrent_kernel)
     hidden, gates = recurrent_kernel.shape
@@ -165,10 +165,10 @@ def reorder_gates(array, order, new_order, axis=-1):
     "ifgo" is the order of this book, PyTorch and Keras, which writes c for g; "igfo" is that of TensorFlow 1,
     which writes j for g.
 
-    array : array of floats, of length 4H along ``axis``
-    order, new_order : str
-        The letters i, f, g and o, each once.
-    axis : int
+    - ``array``: array of floats, of length 4H along ``axis``
+    - ``order``, ``new_order``: str;
+      the letters i, f, g and o, each once.
+    - ``axis``: int
     """
     array = float_array("array", array, finite=False)
     for name, letters in (("order", order), ("new_order", new_order)):
@@ -189,7 +189,7 @@ def framework_defaults(library):
     ``adamw_weight_decay``, ``adam_epsilon``, ``layer_norm_epsilon``, ``batch_norm_epsilon`` and
     ``batch_norm_momentum``, each as that library means it.
 
-    library : "torch" or "keras"
+    - ``library``: "torch" or "keras"
     """
     return dict(_DEFAULTS[one_of("library", library, ("torch", "keras"))])
 
