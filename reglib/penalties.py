@@ -393,6 +393,6 @@ def _labels(groups):
 def _thresholds(threshold, shape, dtype):
     threshold = np.asarray(number("threshold", threshold, low=0, replicas=True))
     try:
-        return np.broadcast_to(threshold, shape).astype(dtype, copy=False)
+        return np.broadcast_to(threshold, shape).astype(dtype)
     except ValueError:
         raise ValueError(f"threshold must broadcast to shape {shape}; got shape {threshold.shape}") from None
