@@ -30,7 +30,7 @@ ElementTree.register_namespace("xlink", XLINK)
 STYLE = """
 #ID{margin:1em 0;max-width:SIZEpx;text-align:left}
 #ID .slider-drawing{background:#fff;border-radius:6px;padding:4px}
-#ID svg{display:block;width:100%;height:auto}
+#ID svg{display:block;width:100%;height:auto;overflow:visible}
 #ID svg *{stroke-linejoin:round;stroke-linecap:butt}
 #ID .slider-control{display:flex;flex-wrap:wrap;gap:.3em .8em;align-items:center;margin:.4em 0}
 #ID input{flex:1 1 7rem;min-width:0;min-height:24px;margin:0;accent-color:#2b7cbf}
