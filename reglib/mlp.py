@@ -3,14 +3,22 @@
 Parameters are a flat list ``[W1, b1, W2, b2, ...]``: weights at the even
 positions, biases at the odd ones. With leading replica axes on every one of
 them, S models go through each function together.
+
+Noise is an argument: a list with one entry for each layer, which acts on that
+layer's input (the first entry on x, the next on the first hidden activations, and
+so on). An entry is ``None``, an array that multiplies (`reglib.dropout.multiplier`,
+`reglib.masks.gaussian`), or a pair of arrays ``(gain, offset)`` for
+``gain * h + offset``. `draw_noise` draws such a list. Without it, the functions
+are those of inference.
 """
 
 from itertools import pairwise
 
 import numpy as np
 
-from reglib import activations
-from reglib._validate import generator, integer, one_of
+from reglib import activations, masks
+from reglib._validate import float_array, generator, integer, one_of
+from reglib.dropout import multiplier
 from reglib.layers import dense, dense_backward, dense_parameter_gradients
 from reglib.losses import softmax_cross_entropy
 
@@ -60,7 +68,44 @@ def init(rng, sizes, *, activation="relu", replicas=(), dtype=np.float64):
     return params
 
 
-def forward(params, x, *, activation="relu"):
+def draw_noise(rng, params, batch, rates, *, kind="bernoulli"):
+    """Draw the noise of one step: independent for every unit, example and replica.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    params : list of ndarray
+        From `init`; the noise follows their replica axes and dtype.
+    batch : int
+        Examples in the batch, B.
+    rates : sequence
+        A drop rate in [0, 1) for each layer's input: x first, then the hidden
+        activations. None or 0 is no noise; an array of shape (S,) is one rate a replica.
+    kind : {"bernoulli", "gaussian"}
+        Inverted dropout, or Gaussian noise with the same mean and variance.
+
+    Returns
+    -------
+    list
+        For the ``noise`` of the other functions: None, or an array of shape ``(*replicas, B, units)``.
+    """
+    one_of("kind", kind, ("bernoulli", "gaussian"))
+    layers = _layers(params)
+    if np.ndim(rates) == 0 or len(rates) != len(layers):
+        raise ValueError(f"rates must hold one entry for each of the {len(layers)} layers, got {rates!r}")
+    noise = []
+    for (w, _), rate in zip(layers, rates, strict=True):
+        shape = (*w.shape[:-2], integer("batch", batch, low=0), w.shape[-2])
+        if rate is None or (np.ndim(rate) == 0 and rate == 0):
+            noise.append(None)
+        elif kind == "gaussian":
+            noise.append(masks.gaussian(rng, shape, rate, dtype=w.dtype))
+        else:
+            noise.append(multiplier(masks.bernoulli(rng, shape, rate), rate, w.dtype))
+    return noise
+
+
+def forward(params, x, *, activation="relu", noise=None):
     """Return the logits, and the cache that `backward` needs.
 
     Parameters
@@ -70,48 +115,54 @@ def forward(params, x, *, activation="relu"):
     x : ndarray, (B, D) for all replicas, or (..., B, D)
     activation : {"relu", "tanh", "sigmoid"}
         After every layer but the last.
+    noise : list, optional
+        One entry a layer, acting on its input; see the head of this module.
 
     Returns
     -------
     logits : ndarray, (..., B, C)
-    cache : list of ndarray
-        The input of every layer: x, then the activations of the hidden layers.
+    cache : list of (ndarray, ndarray)
+        For every layer what came in, x or the activations before it, and the same
+        after the noise: what the layer multiplies.
     """
     layers = _layers(params)
+    noise = _noise(noise, layers)
     activate, _ = ACTIVATIONS[one_of("activation", activation, tuple(ACTIVATIONS))]
-    cache = [x]
-    for w, b in layers[:-1]:
-        cache.append(activate(dense(cache[-1], w, b)))
-    return dense(cache[-1], *layers[-1]), cache
+    cache = [(x, _apply(noise[0], x))]
+    for (w, b), entry in zip(layers[:-1], noise[1:], strict=True):
+        h = activate(dense(cache[-1][1], w, b))
+        cache.append((h, _apply(entry, h)))
+    return dense(cache[-1][1], *layers[-1]), cache
 
 
-def backward(params, cache, grad, *, activation="relu"):
+def backward(params, cache, grad, *, activation="relu", noise=None):
     """Return the gradients of all parameters from ``grad``, the gradient with respect to the logits.
 
-    ``cache`` comes from `forward`, with the same ``params`` and ``activation``. The
-    result is a list like ``params``.
+    ``cache`` comes from `forward`, with the same ``params``, ``activation`` and
+    ``noise``. The result is a list like ``params``.
     """
     layers = _layers(params)
+    noise = _noise(noise, layers)
     _, activate_backward = ACTIVATIONS[one_of("activation", activation, tuple(ACTIVATIONS))]
     grads = []
-    for (w, _), h in zip(layers[:0:-1], cache[:0:-1], strict=True):
-        grad, grad_w, grad_b = dense_backward(grad, h, w)
+    for (w, _), entry, (before, after) in zip(layers[:0:-1], noise[:0:-1], cache[:0:-1], strict=True):
+        grad, grad_w, grad_b = dense_backward(grad, after, w)
         grads = [grad_w, grad_b, *grads]
-        grad = activate_backward(grad, h)
-    return [*dense_parameter_gradients(grad, cache[0], layers[0][0]), *grads]
+        grad = activate_backward(_apply_backward(entry, grad, before), before)
+    return [*dense_parameter_gradients(grad, cache[0][1], layers[0][0]), *grads]
 
 
-def loss_and_grads(params, x, labels, *, activation="relu", loss=softmax_cross_entropy):
+def loss_and_grads(params, x, labels, *, activation="relu", noise=None, loss=softmax_cross_entropy):
     """Return the data loss, one a replica, and the gradients of all parameters.
 
-    ``params``, ``x`` and ``activation`` are those of `forward`. ``loss`` is a
+    ``params``, ``x``, ``activation`` and ``noise`` are those of `forward`. ``loss`` is a
     function of logits and labels that returns (loss, gradient):
     `reglib.losses.softmax_cross_entropy` for classes, `reglib.losses.squared_error`
     for regression; the ``labels`` are then targets of shape (..., B, K).
     """
-    logits, cache = forward(params, x, activation=activation)
+    logits, cache = forward(params, x, activation=activation, noise=noise)
     value, grad = loss(logits, labels)
-    return value, backward(params, cache, grad, activation=activation)
+    return value, backward(params, cache, grad, activation=activation, noise=noise)
 
 
 def accuracy(params, x, labels, *, activation="relu"):
@@ -133,3 +184,45 @@ def _layers(params):
     if not len(params) or len(params) % 2:
         raise ValueError(f"params must be a list of weights and biases in turn, W1, b1, W2, b2, ...; got {len(params)}")
     return list(zip(params[::2], params[1::2], strict=True))
+
+
+def _noise(noise, layers):
+    """Return one entry a layer: None, an array, or a pair of arrays."""
+    if noise is None:
+        return [None] * len(layers)
+    if len(noise) != len(layers):
+        raise ValueError(f"noise must hold one entry for each of the {len(layers)} layers, got {len(noise)}")
+    return list(noise)
+
+
+def _apply(entry, h):
+    """Return h after the noise, in its dtype; an h that replicas share gains the leading axes of their noise."""
+    if entry is None:
+        return h
+    h = float_array("x", h, finite=False)
+    gain, *offset = (_broadcasting(array, h) for array in (entry if isinstance(entry, tuple) else (entry,)))
+    y = np.multiply(h, gain, dtype=h.dtype)
+    for array in offset:
+        y += array.astype(h.dtype, copy=False)
+    return y
+
+
+def _apply_backward(entry, grad, h):
+    """Return the gradient with respect to h; when replicas share it, the sum of theirs."""
+    if entry is None:
+        return grad
+    gain = entry[0] if isinstance(entry, tuple) else entry
+    grad = np.multiply(grad, gain, dtype=grad.dtype)
+    return grad.sum(axis=tuple(range(grad.ndim - h.ndim)))
+
+
+def _broadcasting(array, h):
+    """Return an array of the noise if it enlarges h by leading axes at most."""
+    array = float_array("noise", array, finite=False)
+    try:
+        fits = np.broadcast_shapes(array.shape, h.shape)[-h.ndim :] == h.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"noise must broadcast to the layer's input of shape {h.shape}, got {array.shape}")
+    return array

@@ -58,8 +58,9 @@ def test_forward_by_hand():
     x = np.array([[1.0, 1.0], [-2.0, 3.0]])
     logits, cache = mlp.forward(PARAMS, x)
     hidden = np.array([[3.5, 0.0], [4.5, 2.5]])
-    np.testing.assert_array_equal(cache[0], x)
-    np.testing.assert_array_equal(cache[1], hidden)
+    for before, after, expected in zip(*zip(*cache, strict=True), (x, hidden), strict=True):
+        np.testing.assert_array_equal(before, expected)
+        np.testing.assert_array_equal(after, expected)
     assert len(cache) == 2
     np.testing.assert_array_equal(logits, [[3.5, 8, 9.5], [14.5, 22.5, 27.5]])
 

@@ -16,10 +16,12 @@ LAYERS = [
     {
         "activations",
         "datasets",
+        "dropout",
         "gradcheck",
         "layer_conventions",
         "layers",
         "losses",
+        "masks",
         "notebook",
         "penalties",
         "plotting",
