@@ -91,7 +91,7 @@ def draw_noise(rng, params, batch, rates, *, kind="bernoulli"):
     """
     one_of("kind", kind, ("bernoulli", "gaussian"))
     layers = _layers(params)
-    if np.ndim(rates) == 0 or len(rates) != len(layers):
+    if not np.iterable(rates) or len(rates) != len(layers):
         raise ValueError(f"rates must hold one entry for each of the {len(layers)} layers, got {rates!r}")
     noise = []
     for (w, _), rate in zip(layers, rates, strict=True):

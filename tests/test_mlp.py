@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from reglib import gradcheck, losses, mlp
+from reglib import dropout, gradcheck, losses, masks, mlp
 
 SIZES = (3, 5, 4, 2)
 
@@ -201,3 +201,107 @@ def test_bad_input_is_named():
     message = "labels must have shape (2, 1), or (1,) for all replicas; got (2,)"
     with pytest.raises(ValueError, match=exactly(message)):
         mlp.accuracy(mlp.init(rng(), (2, 3), replicas=(2,)), x, np.array([0, 1]))
+
+
+def test_forward_with_noise_by_hand():
+    x = np.array([[1.0, 1.0], [-2.0, 3.0]])
+    noise = [np.array([2.0, 0.0]), np.array([[0.0, 1.0], [2.0, -1.0]])]
+    logits, cache = mlp.forward(PARAMS, x, noise=noise)
+    np.testing.assert_array_equal(cache[0][0], x)
+    np.testing.assert_array_equal(cache[0][1], [[2, 0], [-4, 0]])
+    np.testing.assert_array_equal(cache[1][0], [[2.5, 0], [0, 3]])
+    np.testing.assert_array_equal(cache[1][1], [[0, 0], [0, -3]])
+    np.testing.assert_array_equal(logits, [[0, 1, -1], [-12, -14, -19]])
+    affine = [None, (np.array([2.0, 3.0]), np.array([1.0, -1.0]))]
+    logits, cache = mlp.forward(PARAMS, x, noise=affine)
+    np.testing.assert_array_equal(cache[1][1], [[8, -1], [10, 6.5]])
+    np.testing.assert_array_equal(logits, [[4, 12, 17], [36, 53.5, 68]])
+
+
+NOISES = {
+    "input": lambda r: [r.standard_normal((2, 7, 3)), None, None],
+    "hidden": lambda r: [None, r.standard_normal((7, 5)), r.standard_normal((2, 7, 4))],
+    "with zeros": lambda r: [r.integers(0, 2, (7, 3)) * 2.0, r.integers(0, 2, (2, 7, 5)) * 2.0, None],
+    "affine": lambda r: [None, (r.standard_normal((2, 7, 5)), r.standard_normal((2, 7, 5))), None],
+}
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("name", NOISES)
+@pytest.mark.parametrize("replicas", [(), (2,)])
+def test_gradients_under_noise(activation, name, replicas):
+    r = rng()
+    params = mlp.init(r, SIZES, activation=activation, replicas=replicas)
+    params = [p + 0.1 * r.standard_normal(p.shape) for p in params]
+    x, labels, noise = r.standard_normal((7, 3)), r.integers(0, 2, 7), NOISES[name](r)
+
+    def run(p):
+        return mlp.loss_and_grads(p, x, labels, activation=activation, noise=noise)
+
+    assert [g.shape for g in run(params)[1]] == [p.shape for p in params]
+    gradcheck.check(lambda p: run(p)[0].sum(), lambda p: run(p)[1], params, r)
+
+
+def test_no_noise_is_noise_of_one_and_replicas_have_their_own():
+    r = rng()
+    params, x, labels = mlp.init(r, SIZES, replicas=(2,)), r.standard_normal((7, 3)), r.integers(0, 2, 7)
+    plain = mlp.loss_and_grads(params, x, labels)
+    for noise in ([None] * 3, [np.ones(3), np.ones((7, 1)), (np.ones(4), np.zeros(4))]):
+        loss, grads = mlp.loss_and_grads(params, x, labels, noise=noise)
+        np.testing.assert_allclose(loss, plain[0], rtol=1e-14)
+        for g, h in zip(grads, plain[1], strict=True):
+            np.testing.assert_allclose(g, h, rtol=1e-12, atol=1e-15)
+    noise = mlp.draw_noise(r, params, 7, (0.5, 0.2, 0.4))
+    both = mlp.loss_and_grads(params, x, labels, noise=noise)
+    for s in range(2):
+        loss, grads = mlp.loss_and_grads([p[s] for p in params], x, labels, noise=[n[s] for n in noise])
+        assert both[0][s] == pytest.approx(loss, rel=1e-13)
+        for g, h in zip(both[1], grads, strict=True):
+            np.testing.assert_allclose(g[s], h, rtol=1e-11, atol=1e-15)
+
+
+def test_draw_noise():
+    params = mlp.init(rng(), SIZES, replicas=(2,), dtype=np.float32)
+    rates = (None, 0.25, np.array([0.0, 0.5]))
+    noise = mlp.draw_noise(rng(), params, 6, rates)
+    assert noise[0] is None
+    assert [n.shape for n in noise[1:]] == [(2, 6, 5), (2, 6, 4)]
+    assert {n.dtype for n in noise[1:]} == {np.dtype(np.float32)}
+    generator = rng()
+    expected = masks.bernoulli(generator, (2, 6, 5), 0.25)
+    np.testing.assert_array_equal(noise[1], dropout.multiplier(expected, 0.25, np.float32))
+    expected = masks.bernoulli(generator, (2, 6, 4), rates[2])
+    np.testing.assert_array_equal(noise[2], dropout.multiplier(expected, rates[2], np.float32))
+    assert mlp.draw_noise(rng(), params, 6, (0, 0.0, None)) == [None, None, None]
+    gaussian = mlp.draw_noise(rng(), params, 6, (0.5, None, None), kind="gaussian")[0]
+    np.testing.assert_array_equal(gaussian, masks.gaussian(rng(), (2, 6, 3), 0.5, dtype=np.float32))
+    assert mlp.draw_noise(rng(), PARAMS, 4, [0.5, None])[0].shape == (4, 2)
+    assert mlp.draw_noise(rng(), PARAMS, 0, [0.5, None])[0].shape == (0, 2)
+
+
+def test_bad_noise_is_named():
+    x = np.ones((4, 2))
+    for rates in (0.5, (0.5,), (0.5, 0.5, 0.5)):
+        message = f"rates must hold one entry for each of the 2 layers, got {rates!r}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            mlp.draw_noise(rng(), PARAMS, 4, rates)
+    with pytest.raises(ValueError, match=exactly("kind must be one of 'bernoulli', 'gaussian'; got 'alpha'")):
+        mlp.draw_noise(rng(), PARAMS, 4, (0.5, 0.5), kind="alpha")
+    with pytest.raises(ValueError, match=exactly("batch must be at least 0, got -1")):
+        mlp.draw_noise(rng(), PARAMS, -1, (0.5, 0.5))
+    _, cache = mlp.forward(PARAMS, x)
+    message = exactly("noise must hold one entry for each of the 2 layers, got 1")
+    with pytest.raises(ValueError, match=message):
+        mlp.forward(PARAMS, x, noise=[None])
+    with pytest.raises(ValueError, match=message):
+        mlp.backward(PARAMS, cache, np.ones((4, 3)), noise=[None])
+    for wrong in (np.ones((3, 2)), np.ones((4, 3)), np.ones((5, 3, 2))):
+        message = exactly(f"noise must broadcast to the layer's input of shape (4, 2), got {wrong.shape}")
+        with pytest.raises(ValueError, match=message):
+            mlp.forward(PARAMS, x, noise=[wrong, None])
+        with pytest.raises(ValueError, match=message):
+            mlp.forward(PARAMS, x, noise=[None, (np.ones(2), wrong)])
+    with pytest.raises(TypeError, match=r"^noise must hold floating-point numbers"):
+        mlp.forward(PARAMS, x, noise=[x > 0, None])
+    with pytest.raises(TypeError, match=r"^x must hold floating-point numbers"):
+        mlp.forward(PARAMS, x.astype(int), noise=[np.ones((4, 2)), None])
