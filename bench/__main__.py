@@ -1,15 +1,16 @@
-"""Run every benchmark, or those named: ``python -m bench [penalties] [optimizers] [paths] [replicas]``."""
+"""Run every benchmark, or those named: ``python -m bench [--save] [penalties] [dropout] ...``."""
 
 import argparse
 import os
-import platform
 
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
 
 import numpy as np
 import torch
 
-from bench.timing import race, show
+from bench import report
+from bench.dropout import layer_race, step_race
+from bench.timing import race
 from reglib import datasets, linear, mlp, optim, penalties, training
 
 RNG = np.random.default_rng(0)
@@ -23,7 +24,7 @@ def penalties_race():
         "reglib: L1.prox": lambda: l1.prox(w, 1.0),
         "PyTorch: softshrink": lambda: torch.nn.functional.softshrink(tensor, 0.1),
     }
-    show("Proximal step of L1, 1024 x 1024 float32", race(competitors))
+    return [("Proximal step of L1, 1024 x 1024 float32", race(competitors))]
 
 
 def optimizers_race():
@@ -50,7 +51,7 @@ def optimizers_race():
         "PyTorch: AdamW.step": theirs.step,
         "Keras: AdamW.apply": lambda: keras_adamw.apply(keras_grads, variables),
     }
-    show("One step of AdamW, 64-256-256-10 float32", race(competitors))
+    return [("One step of AdamW, 64-256-256-10 float32", race(competitors))]
 
 
 def paths_race():
@@ -64,7 +65,7 @@ def paths_race():
         "reglib: path": lambda: linear.path(x, y, "lasso", strengths, tolerance=1e-6),
         "scikit-learn: lasso_path": lambda: lasso_path(x, y, alphas=strengths, tol=1e-6, max_iter=100_000),
     }
-    show("Lasso path of the diabetes data, 100 strengths, gap 1e-6", race(competitors, turns=7))
+    return [("Lasso path of the diabetes data, 100 strengths, gap 1e-6", race(competitors, turns=7))]
 
 
 def batches_race():
@@ -78,7 +79,7 @@ def batches_race():
         "reglib: fista, 200 at once": lambda: linear.fista(x, y, penalties.L1(0.2), tolerance=1e-6),
         "scikit-learn: Lasso, 200 in turn": lambda: [model.fit(a, b) for a, b in zip(x, y, strict=True)],
     }
-    show("200 lasso problems, 100 x 128, gap 1e-6", race(competitors, turns=5))
+    return [("200 lasso problems, 100 x 128, gap 1e-6", race(competitors, turns=5))]
 
 
 def replicas_race():
@@ -106,7 +107,7 @@ def replicas_race():
         ),
         "PyTorch: 32 models in turn": loop,
     }
-    show("32 networks of 64-32-10 on digits, one epoch, float32", race(competitors, turns=7))
+    return [("32 networks of 64-32-10 on digits, one epoch, float32", race(competitors, turns=7))]
 
 
 RACES = {
@@ -115,6 +116,8 @@ RACES = {
     "paths": paths_race,
     "batches": batches_race,
     "replicas": replicas_race,
+    "dropout": layer_race,
+    "step": step_race,
 }
 
 
@@ -122,11 +125,20 @@ def main():
     """Run the races named on the command line, or all."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("races", nargs="*", choices=[*RACES, []], metavar="RACE", help=", ".join(RACES))
-    names = parser.parse_args().races or list(RACES)
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}")
-    print(f"{os.cpu_count()} cores, {torch.get_num_threads()} threads in PyTorch. Medians of alternating turns.")
-    for name in names:
-        RACES[name]()
+    parser.add_argument("--save", action="store_true", help=f"store what was measured in {report.STORED.name}")
+    arguments = parser.parse_args()
+    if arguments.save and arguments.races:
+        parser.error("--save stores all races; name none of them")
+    about = report.provenance()
+    print(about)
+    results = []
+    for name in arguments.races or list(RACES):
+        for title, timings in RACES[name]():
+            print("\n" + report.text(title, timings))
+            results.append((title, timings))
+    if arguments.save:
+        report.save(about, results)
+        print(f"\nstored in {report.STORED}")
 
 
 if __name__ == "__main__":

@@ -56,13 +56,3 @@ def race(competitors, *, turns=15, least=0.02):
     finally:
         gc.enable()
     return [Timing(name, tuple(times)) for name, times in seconds.items()]
-
-
-def show(title, timings):
-    """Print a race as a table; the last column is our time as a share of the competitor's."""
-    ours = timings[0].median
-    print(f"\n{title}")
-    print(f"  {'':<34}{'median':>12}{'± quartile':>12}{'ours / this':>13}")
-    for timing in timings:
-        median, spread = timing.median * 1e3, timing.spread * 1e3
-        print(f"  {timing.name:<34}{median:>9.3f} ms{spread:>9.3f} ms{ours / timing.median:>13.2f}")

@@ -36,7 +36,9 @@ def dense(x, w, b):
     b = float_array("b", b, finite=False)
     if b.shape != w.shape[:-2] + w.shape[-1:]:
         raise ValueError(f"b must have shape {w.shape[:-2] + w.shape[-1:]} beside w of shape {w.shape}, got {b.shape}")
-    return x @ w + b[..., None, :]
+    y = x @ w
+    y += b[..., None, :]
+    return y
 
 
 def dense_backward(grad, x, w):

@@ -103,8 +103,9 @@ class Optimizer:
         new_params, new_slots = [], []
         for w, g, slots, decays in zip(params, grads, state.slots, self._which(params), strict=True):
             rate = self._of(w, "learning_rate") * w.dtype.type(multiplier)
-            if decays:
+            if decays and np.any(self.l2):
                 g = g + 2 * self._of(w, "l2") * w
+            if decays and np.any(self.weight_decay):
                 if self.decoupled:
                     scale = rate if self.scale_decay else w.dtype.type(multiplier)
                     w = w - scale * self._of(w, "weight_decay") * w

@@ -2,8 +2,8 @@
 
 A copy of the sources is staged in ``_executed/site``: Markdown as it stands,
 each notebook with the outputs of its executed copy, and a configuration with
-three additions that only a build can know: execution off, MathJax served by the
-site itself, and the table of what each notebook cost.
+additions that only a build can know: execution off, MathJax served by the site
+itself, the table of what each notebook cost, and the stored tables of the races.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import sys
 
 import yaml
 
+from bench import report
 from tools import execute, notebooks
 
 ROOT = notebooks.ROOT
@@ -56,7 +57,7 @@ def staged_config():
     sphinx = config["sphinx"]["config"]
     sphinx["mathjax_path"] = "mathjax/tex-mml-chtml.js"
     sphinx["html_static_path"] = ["book/_static", "mathjax_static"]
-    sphinx["myst_substitutions"]["runs_table"] = runs_table()
+    sphinx["myst_substitutions"] |= {"runs_table": runs_table(), "speed_tables": report.markdown()}
     repository = config["repository"]["url"]
     if not repository:  # no address yet, so no button may lead anywhere
         config.pop("launch_buttons")

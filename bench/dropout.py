@@ -1,0 +1,98 @@
+"""Races of dropout: the layer alone, and a training step of 32 networks with it."""
+
+import timeit
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from bench.timing import Timing, race
+from reglib import dropout, masks, mlp, optim
+
+RATE, REPLICAS, BATCH, SIZES = 0.5, 32, 64, (64, 256, 256, 10)
+
+
+def layer_race():
+    """Mask, forward and backward of dropout, beside PyTorch with autograd and Keras."""
+    import keras
+    import tensorflow as tf
+
+    races = []
+    for shape in ((128, 512), (1024, 1024)):
+        rng = np.random.default_rng(0)
+        x, grad = (rng.standard_normal(shape, dtype=np.float32) for _ in range(2))
+        tensor, tensor_grad = torch.from_numpy(x).requires_grad_(), torch.from_numpy(grad)
+        variable, upstream, layer = tf.Variable(x), tf.constant(grad), keras.layers.Dropout(RATE)
+
+        def ours(x=x, grad=grad, shape=shape, rng=rng):
+            mask = masks.bernoulli(rng, shape, RATE)
+            return dropout.dropout(x, mask, RATE), dropout.dropout_backward(grad, mask, RATE)
+
+        def pytorch(tensor=tensor, tensor_grad=tensor_grad):
+            return torch.autograd.grad(torch.nn.functional.dropout(tensor, RATE), tensor, tensor_grad)
+
+        def keras_layer(variable=variable, upstream=upstream, layer=layer):
+            with tf.GradientTape() as tape:
+                y = layer(variable, training=True)
+            return tape.gradient(y, variable, output_gradients=upstream)
+
+        competitors = {
+            "reglib: mask, forward, backward": ours,
+            "PyTorch: F.dropout, autograd": pytorch,
+            "Keras: Dropout, GradientTape": keras_layer,
+        }
+        races.append((f"Dropout layer, {shape[0]} x {shape[1]} float32", race(competitors)))
+    return races
+
+
+def step_race():
+    """One step of SGD for 32 networks with dropout: batched, beside 32 PyTorch models in turn and torch.func.vmap."""
+    rng = np.random.default_rng(0)
+    params = mlp.init(rng, SIZES, replicas=(REPLICAS,), dtype=np.float32)
+    x = rng.standard_normal((REPLICAS, BATCH, SIZES[0]), dtype=np.float32)
+    y = rng.integers(0, SIZES[-1], (REPLICAS, BATCH))
+    sgd = optim.SGD(0.1)
+    state = sgd.init(params)
+    tensors, tx, ty = [torch.from_numpy(p) for p in params], torch.from_numpy(x), torch.from_numpy(y)
+
+    def ours():
+        noise = mlp.draw_noise(rng, params, BATCH, (None, RATE, RATE))
+        _, grads = mlp.loss_and_grads(params, x, y, noise=noise)
+        return sgd.step(params, grads, state)
+
+    def loss(weights, x, y):
+        h = torch.nn.functional.dropout(torch.relu(x @ weights[0] + weights[1]), RATE)
+        h = torch.nn.functional.dropout(torch.relu(h @ weights[2] + weights[3]), RATE)
+        return torch.nn.functional.cross_entropy(h @ weights[4] + weights[5], y)
+
+    def loop():
+        new = []
+        for s in range(REPLICAS):
+            weights = [tensor[s].requires_grad_() for tensor in tensors]
+            grads = torch.autograd.grad(loss(weights, tx[s], ty[s]), weights)
+            new.append([w.detach() - 0.1 * g for w, g in zip(weights, grads, strict=True)])
+        return new
+
+    batched = torch.func.vmap(torch.func.grad(loss), randomness="different")
+
+    def vmap():
+        return [w - 0.1 * g for w, g in zip(tensors, batched(tensors, tx, ty), strict=True)]
+
+    competitors = {
+        "reglib: 32 networks in one pass": ours,
+        "PyTorch: 32 networks in turn": loop,
+        "PyTorch: torch.func.vmap": vmap,
+    }
+    title = f"A training step with dropout, 32 networks of {'-'.join(map(str, SIZES))}, batch {BATCH}, float32"
+    return [(title, [*race(competitors), at_peak()])]
+
+
+def at_peak():
+    """Return the time that the matrix products of the step would take at the speed of one large product."""
+    n = 1024
+    a, b = np.random.default_rng(0).standard_normal((2, n, n), dtype=np.float32)
+    seconds = timeit.repeat(lambda: a @ b, number=5, repeat=15)
+    speed = 5 * 2 * n**3 / np.array(seconds)
+    products = [3 * d * h for d, h in pairwise(SIZES[1:])] + [2 * SIZES[0] * SIZES[1]]
+    work = 2 * REPLICAS * BATCH * sum(products)
+    return Timing("peak: its products at full speed", tuple(work / speed))
