@@ -12,6 +12,10 @@ import numpy as np
 
 from reglib._validate import float_array, same_shape
 
+# The two constants for which a standard normal input gives an output of mean 0 and variance 1 (Klambauer et al. 2017).
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
 
 def relu(x):
     """Rectified linear unit, y = max(x, 0) (Glorot, Bordes and Bengio, 2011).
@@ -53,6 +57,34 @@ def sigmoid_backward(grad, y):
     """Gradient through `sigmoid`: ``grad * y * (1 - y)``, with ``y = sigmoid(x)``."""
     grad, y = _pair(grad, y)
     return grad * y * (1 - y)
+
+
+def selu(x):
+    """Scaled exponential linear unit (Klambauer et al. 2017, Eq. 2).
+
+        y = lambda x                     for x > 0
+        y = lambda alpha (exp(x) - 1)    for x <= 0
+
+    with lambda = 1.0507... (`SELU_SCALE`) and alpha = 1.6733... (`SELU_ALPHA`):
+    a standard normal x gives a y with mean 0 and variance 1. ``x`` is a
+    floating-point array of any shape.
+    """
+    x = float_array("x", x, finite=False)
+    y = np.expm1(np.minimum(x, 0))
+    y *= SELU_ALPHA
+    y += np.maximum(x, 0)
+    y *= SELU_SCALE
+    return y
+
+
+def selu_backward(grad, y):
+    """Gradient through `selu`: ``grad * lambda`` where y > 0, else ``grad * (y + lambda alpha)``; ``y = selu(x)``.
+
+    At x = 0, where the two slopes differ, it is the second, lambda alpha, as in PyTorch.
+    """
+    grad, y = _pair(grad, y)
+    slope = np.minimum(y, 0) + y.dtype.type(SELU_SCALE * SELU_ALPHA)
+    return grad * np.where(y > 0, y.dtype.type(SELU_SCALE), slope)
 
 
 def softmax(x):

@@ -12,6 +12,10 @@ here is the probability to *drop* it.
 import numpy as np
 
 from reglib._validate import float_array, number, replica_shape
+from reglib.activations import SELU_ALPHA, SELU_SCALE
+
+# What alpha dropout puts in the place of a dropped unit: the limit of SELU at minus infinity.
+ALPHA_PRIME = -SELU_SCALE * SELU_ALPHA
 
 
 def dropout(x, mask, rate):
@@ -87,6 +91,75 @@ def gaussian_backward(grad, noise):
     """Gradient through `gaussian`, with the very noise of the forward pass: ``grad * noise``."""
     grad = float_array("grad", grad, finite=False)
     return grad * _noise(noise, "grad", grad)
+
+
+def alpha_constants(rate, *, mean=0.0, variance=1.0):
+    """Return a and b of alpha dropout, which give its output the mean and the variance of its input.
+
+    A dropped unit takes the value alpha' = -lambda alpha, the lower limit of SELU.
+    With q = 1 - rate, for inputs of mean mu and variance nu
+    (Klambauer et al. 2017, the section on the new dropout technique):
+
+        a = sqrt(nu / (q ((1 - q) (alpha' - mu)^2 + nu))),   b = mu - a (q mu + (1 - q) alpha')
+
+    Parameters
+    ----------
+    rate : float or ndarray, (S,)
+        Probability to drop, in [0, 1).
+    mean : float
+        mu, 0 in a self-normalizing network.
+    variance : float
+        nu > 0, 1 in a self-normalizing network.
+
+    Returns
+    -------
+    (a, b) : floats, or ndarrays of shape (S,)
+    """
+    rate = number("rate", rate, low=0, high=1, high_open=True, replicas=True)
+    mean = number("mean", mean)
+    variance = number("variance", variance, low=0, low_open=True)
+    q = 1 - rate
+    a = np.sqrt(variance / (q * (rate * (ALPHA_PRIME - mean) ** 2 + variance)))
+    return a, mean - a * (q * mean + rate * ALPHA_PRIME)
+
+
+def alpha(x, mask, rate, *, mean=0.0, variance=1.0):
+    """Alpha dropout, y = a (x * mask + alpha' (1 - mask)) + b: mean and variance of x survive the noise.
+
+    It does for SELU networks what inverted dropout does not: not only the mean but
+    also the variance of the units is kept. ``x``, ``mask`` and ``rate`` are those of
+    `dropout`; ``mean`` and ``variance`` those of `alpha_constants`. A mask with axes of
+    length 1 over the positions makes it feature alpha dropout.
+    """
+    x = float_array("x", x, finite=False)
+    gain, offset = alpha_gain_and_offset(_mask(mask, "x", x), rate, x.dtype, mean=mean, variance=variance)
+    return x * gain + offset
+
+
+def alpha_backward(grad, mask, rate, *, mean=0.0, variance=1.0):
+    """Gradient through `alpha`, with the very mask of the forward pass: ``a * grad * mask``.
+
+    ``rate``, ``mean`` and ``variance`` are those of the forward pass, too: they make the constant a.
+    """
+    grad = float_array("grad", grad, finite=False)
+    gain, _ = alpha_gain_and_offset(_mask(mask, "grad", grad), rate, grad.dtype, mean=mean, variance=variance)
+    return grad * gain
+
+
+def alpha_gain_and_offset(mask, rate, dtype=np.float64, *, mean=0.0, variance=1.0):
+    """Return alpha dropout as a pair of arrays, ``(a * mask, a * alpha' * (1 - mask) + b)``, in the shape of the mask.
+
+    ``mask``, ``rate``, ``mean`` and ``variance`` are those of `alpha`; ``dtype`` is
+    numpy.float64 or numpy.float32. In this form `reglib.mlp` takes affine noise.
+    """
+    mask = np.asarray(mask)
+    _mask(mask, "the mask", mask)
+    a, b = (
+        replica_shape("rate", constant, "the mask", np.broadcast_to(np.ones((), dtype), mask.shape))
+        for constant in alpha_constants(rate, mean=mean, variance=variance)
+    )
+    kept = mask.astype(dtype)
+    return a * kept, a * (ALPHA_PRIME * (1 - kept)) + b
 
 
 def multiplier(mask, rate, dtype=np.float64):

@@ -18,7 +18,7 @@ import numpy as np
 
 from reglib import activations, masks
 from reglib._validate import float_array, generator, integer, one_of
-from reglib.dropout import multiplier
+from reglib.dropout import alpha_gain_and_offset, multiplier
 from reglib.layers import dense, dense_backward, dense_parameter_gradients
 from reglib.losses import softmax_cross_entropy
 
@@ -26,7 +26,10 @@ ACTIVATIONS = {
     "relu": (activations.relu, activations.relu_backward),
     "tanh": (activations.tanh, activations.tanh_backward),
     "sigmoid": (activations.sigmoid, activations.sigmoid_backward),
+    "selu": (activations.selu, activations.selu_backward),
 }
+# Variance of the first weights, times the number of inputs, where it is a normal distribution.
+GAINS = {"relu": 2, "selu": 1}
 
 
 def init(rng, sizes, *, activation="relu", replicas=(), dtype=np.float64):
@@ -34,14 +37,16 @@ def init(rng, sizes, *, activation="relu", replicas=(), dtype=np.float64):
 
     For ``"relu"``: W ~ N(0, 2 / n_in) (He et al. 2015, Section 2.2; Eq. 10 in the
     arXiv version, 1502.01852). For ``"tanh"`` and ``"sigmoid"``: W ~ U[-a, a] with
-    a = sqrt(6 / (n_in + n_out)) (Glorot and Bengio 2010, Eq. 16).
+    a = sqrt(6 / (n_in + n_out)) (Glorot and Bengio 2010, Eq. 16). For ``"selu"``:
+    W ~ N(0, 1 / n_in), which keeps mean 0 and variance 1 from layer to layer
+    (Klambauer et al. 2017, the paragraph on initialization; LeCun et al. 1998, Section 4.6).
 
     Parameters
     ----------
     rng : numpy.random.Generator
     sizes : sequence of int
         Units from input to output, for instance ``(64, 32, 10)``.
-    activation : {"relu", "tanh", "sigmoid"}
+    activation : {"relu", "tanh", "sigmoid", "selu"}
     replicas : tuple of int
         Leading axes, ``(S,)`` for S models drawn independently.
     dtype : numpy.float64 or numpy.float32
@@ -60,8 +65,8 @@ def init(rng, sizes, *, activation="relu", replicas=(), dtype=np.float64):
     params = []
     for n_in, n_out in pairwise(sizes):
         shape = (*replicas, n_in, n_out)
-        if activation == "relu":
-            w = rng.standard_normal(shape) * np.sqrt(2 / n_in)
+        if activation in GAINS:
+            w = rng.standard_normal(shape) * np.sqrt(GAINS[activation] / n_in)
         else:
             w = rng.uniform(-1, 1, shape) * np.sqrt(6 / (n_in + n_out))
         params += [w.astype(dtype), np.zeros((*replicas, n_out), dtype)]
@@ -81,15 +86,16 @@ def draw_noise(rng, params, batch, rates, *, kind="bernoulli"):
     rates : sequence
         A drop rate in [0, 1) for each layer's input: x first, then the hidden
         activations. None or 0 is no noise; an array of shape (S,) is one rate a replica.
-    kind : {"bernoulli", "gaussian"}
-        Inverted dropout, or Gaussian noise with the same mean and variance.
+    kind : {"bernoulli", "gaussian", "alpha"}
+        Inverted dropout, Gaussian noise with the same mean and variance, or alpha dropout.
 
     Returns
     -------
     list
-        For the ``noise`` of the other functions: None, or an array of shape ``(*replicas, B, units)``.
+        For the ``noise`` of the other functions: None, or an array of shape
+        ``(*replicas, B, units)``; for alpha dropout a pair of them.
     """
-    one_of("kind", kind, ("bernoulli", "gaussian"))
+    one_of("kind", kind, ("bernoulli", "gaussian", "alpha"))
     layers = _layers(params)
     if not np.iterable(rates) or len(rates) != len(layers):
         raise ValueError(f"rates must hold one entry for each of the {len(layers)} layers, got {rates!r}")
@@ -101,7 +107,8 @@ def draw_noise(rng, params, batch, rates, *, kind="bernoulli"):
         elif kind == "gaussian":
             noise.append(masks.gaussian(rng, shape, rate, dtype=w.dtype))
         else:
-            noise.append(multiplier(masks.bernoulli(rng, shape, rate), rate, w.dtype))
+            form = alpha_gain_and_offset if kind == "alpha" else multiplier
+            noise.append(form(masks.bernoulli(rng, shape, rate), rate, w.dtype))
     return noise
 
 
@@ -113,7 +120,7 @@ def forward(params, x, *, activation="relu", noise=None):
     params : list of ndarray
         From `init`.
     x : ndarray, (B, D) for all replicas, or (..., B, D)
-    activation : {"relu", "tanh", "sigmoid"}
+    activation : {"relu", "tanh", "sigmoid", "selu"}
         After every layer but the last.
     noise : list, optional
         One entry a layer, acting on its input; see the head of this module.

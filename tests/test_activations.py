@@ -12,7 +12,7 @@ from reglib import activations, gradcheck
 
 FUNCTIONS = {
     name: (getattr(activations, name), getattr(activations, name + "_backward"))
-    for name in ("relu", "tanh", "sigmoid", "softmax")
+    for name in ("relu", "tanh", "sigmoid", "selu", "softmax")
 }
 X = np.array([[-2.0, 0.5, 3.0], [1.0, -0.25, -4.0]])
 
@@ -38,10 +38,30 @@ def test_sigmoid_tanh_and_softmax_by_hand():
     )
 
 
+def test_selu_by_hand():
+    scale, alpha = activations.SELU_SCALE, activations.SELU_ALPHA
+    x = np.array([2.0, 0.0, np.log(0.25), -1e4])
+    y = activations.selu(x)
+    np.testing.assert_allclose(y, [2 * scale, 0, -0.75 * scale * alpha, -scale * alpha], rtol=1e-15)
+    slopes = activations.selu_backward(np.array([1.0, 2.0, 4.0, 8.0]), y)
+    np.testing.assert_allclose(slopes, [scale, 2 * scale * alpha, scale * alpha, 0], rtol=1e-14, atol=1e-15)
+
+
+def test_selu_keeps_mean_zero_and_variance_one():
+    half, half_weights = np.polynomial.legendre.leggauss(200)
+    nodes = 20 * (half + 1)  # each half of the line alone: the slope jumps at 0
+    density = 20 * half_weights * np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
+    up, down = activations.selu(nodes), activations.selu(-nodes)
+    assert density @ (up + down) == pytest.approx(0, abs=1e-12)
+    assert density @ (up**2 + down**2) == pytest.approx(1, abs=1e-12)
+
+
 def test_no_overflow_far_out():
     far = np.array([-1e4, -800.0, 800.0, 1e4])
     np.testing.assert_array_equal(activations.sigmoid(far), [0, 0, 1, 1])
     np.testing.assert_array_equal(activations.sigmoid(np.array([-np.inf, np.inf])), [0, 1])
+    limit = -activations.SELU_SCALE * activations.SELU_ALPHA
+    np.testing.assert_allclose(activations.selu(np.array([-np.inf, np.inf])), [limit, np.inf], rtol=1e-15)
     np.testing.assert_allclose(activations.sigmoid(np.array([-700.0])), [np.exp(-700)], rtol=1e-14)
     rows = np.array([[1000.0, 1000.0, -1000.0], [-1000.0, -1000.0, -1000.0]])
     np.testing.assert_allclose(activations.softmax(rows), [[0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3]])

@@ -37,6 +37,79 @@ def test_values_by_hand():
     assert dropout.multiplier(MASK, 0.75).dtype == np.float64
 
 
+def test_alpha_by_hand():
+    alpha_prime = -1.0507009873554805 * 1.6732632423543772
+    assert pytest.approx(alpha_prime, rel=1e-15) == dropout.ALPHA_PRIME
+    a, b = dropout.alpha_constants(0.25)
+    assert a == pytest.approx((0.75 * (1 + 0.25 * alpha_prime**2)) ** -0.5, rel=1e-14)
+    assert b == pytest.approx(-a * 0.25 * alpha_prime, rel=1e-14)
+    expected = a * np.where(MASK, X, alpha_prime) + b
+    np.testing.assert_allclose(dropout.alpha(X, MASK, 0.25), expected, rtol=1e-14)
+    np.testing.assert_allclose(dropout.alpha_backward(X, MASK, 0.25), a * KEPT, rtol=1e-14)
+    gain, offset = dropout.alpha_gain_and_offset(MASK, 0.25)
+    np.testing.assert_allclose(gain, a * MASK, rtol=1e-14)
+    np.testing.assert_allclose(offset, np.where(MASK, b, a * alpha_prime + b), rtol=1e-14)
+    assert gain.dtype == offset.dtype == np.float64
+    assert dropout.alpha_constants(0) == (1, 0)
+    np.testing.assert_array_equal(dropout.alpha(X, MASK, 0), np.where(MASK, X, alpha_prime))
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(0.0, 1.0), (0.4, 2.5), (-3.0, 0.1)])
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_alpha_keeps_mean_and_variance(mean, variance, rate):
+    values = mean + np.sqrt(variance) * np.array([1.0, -1.0])  # a distribution with these moments
+    kept = dropout.alpha(values, np.ones(2, bool), rate, mean=mean, variance=variance)
+    gone = dropout.alpha(values, np.zeros(2, bool), rate, mean=mean, variance=variance)
+    probability = np.repeat([(1 - rate) / 2, rate / 2], 2)
+    outcomes = np.concatenate([kept, gone])
+    assert probability @ outcomes == pytest.approx(mean, rel=1e-12, abs=1e-12)
+    assert probability @ (outcomes - mean) ** 2 == pytest.approx(variance, rel=1e-12)
+
+
+def test_alpha_has_one_rate_a_replica():
+    rates = np.array([0.0, 0.3])
+    x, mask = np.stack([X, X]), np.stack([MASK, MASK])
+    for s in range(2):
+        for both, alone in (
+            (dropout.alpha(x, mask, rates)[s], dropout.alpha(X, MASK, rates[s])),
+            (dropout.alpha_backward(x, mask, rates)[s], dropout.alpha_backward(X, MASK, rates[s])),
+        ):
+            np.testing.assert_allclose(both, alone, rtol=1e-14)
+    a, b = dropout.alpha_constants(rates, mean=0.5, variance=2.0)
+    for s in range(2):
+        assert (a[s], b[s]) == pytest.approx(dropout.alpha_constants(rates[s], mean=0.5, variance=2.0), rel=1e-14)
+    np.testing.assert_allclose(
+        dropout.alpha(x, mask, rates, mean=0.5, variance=2.0)[1],
+        dropout.alpha(X, MASK, 0.3, mean=0.5, variance=2.0),
+        rtol=1e-14,
+    )
+
+
+def test_alpha_with_a_shared_mask_drops_features():
+    x, mask = np.arange(24.0).reshape(2, 3, 4), np.array([True, False, True, True])
+    full = np.broadcast_to(mask, x.shape)
+    np.testing.assert_allclose(dropout.alpha(x, mask, 0.3), dropout.alpha(x, full, 0.3), rtol=1e-15)
+
+
+def test_bad_input_of_alpha():
+    for rate in (-0.1, 1, np.nan):
+        with pytest.raises(ValueError, match=exactly(f"rate must be a finite number in [0, 1), got {rate!r}")):
+            dropout.alpha_constants(rate)
+    with pytest.raises(ValueError, match=exactly("variance must be a finite number in (0, inf], got 0.0")):
+        dropout.alpha(X, MASK, 0.5, variance=0.0)
+    with pytest.raises(ValueError, match=exactly("variance must be a finite number in (0, inf], got -1.0")):
+        dropout.alpha_backward(X, MASK, 0.5, variance=-1.0)
+    with pytest.raises(ValueError, match=exactly("mean must be a finite number in [-inf, inf], got nan")):
+        dropout.alpha_constants(0.5, mean=np.nan)
+    with pytest.raises(TypeError, match=r"^mean must be a single number"):
+        dropout.alpha_constants(0.5, mean=np.zeros(2))
+    message = "rate has shape (3,), one number a replica, so the mask must have shape (3, ...); got (2, 3)"
+    with pytest.raises(ValueError, match=exactly(message)):
+        dropout.alpha(X, MASK, np.full(3, 0.5))
+    with pytest.raises(TypeError, match=r"^mask must be of bool, or of floats"):
+        dropout.alpha_gain_and_offset(MASK.astype(int), 0.5)
+
+
 def test_a_mask_of_floats_is_a_mask():
     np.testing.assert_array_equal(dropout.dropout(X, MASK.astype(float), 0.2), dropout.dropout(X, MASK, 0.2))
     np.testing.assert_array_equal(dropout.unscaled(X, MASK.astype(np.float32)), KEPT)
@@ -88,6 +161,10 @@ def test_the_mean_over_all_masks_is_the_input(rate, seed):
         (lambda x: dropout.dropout(x, MASK, 0.3), lambda grad: dropout.dropout_backward(grad, MASK, 0.3)),
         (lambda x: dropout.unscaled(x, MASK), lambda grad: dropout.unscaled_backward(grad, MASK)),
         (lambda x: dropout.gaussian(x, NOISE), lambda grad: dropout.gaussian_backward(grad, NOISE)),
+        (
+            lambda x: dropout.alpha(x, MASK, 0.3, mean=0.5, variance=2.0),
+            lambda grad: dropout.alpha_backward(grad, MASK, 0.3, mean=0.5, variance=2.0),
+        ),
     ],
 )
 def test_gradients_match_central_differences(forward, backward):
@@ -107,6 +184,9 @@ def test_the_dtype_is_that_of_the_input_and_nothing_changes_in_place():
         dropout.gaussian(x, noise),
         dropout.gaussian_backward(x, noise),
         dropout.multiplier(mask, 0.2, np.float32),
+        dropout.alpha(x, mask, 0.2),
+        dropout.alpha_backward(x, mask, np.float64(0.2)),
+        *dropout.alpha_gain_and_offset(mask, 0.2, np.float32),
         dropout.dropout(x[None], mask[None], np.array([0.2])),
     ):
         assert y.dtype == np.float32
@@ -123,13 +203,17 @@ def test_errors_in_the_numbers_are_passed_on_not_hidden():
     np.testing.assert_array_equal(dropout.unscaled_test(x, 0.5), [np.nan, np.inf, 0.5])
     for apply in (dropout.gaussian, dropout.gaussian_backward):
         np.testing.assert_array_equal(apply(x, np.ones(3)), x)
+    for apply in (dropout.alpha, dropout.alpha_backward):
+        np.testing.assert_array_equal(np.isfinite(apply(x, np.ones(3, bool), 0.5)), [False, False, True])
 
 
 FORWARD = {
+    "alpha": lambda x, mask: dropout.alpha(x, mask, 0.5),
     "dropout": lambda x, mask: dropout.dropout(x, mask, 0.5),
     "unscaled": dropout.unscaled,
 }
 BACKWARD = {
+    "alpha_backward": lambda x, mask: dropout.alpha_backward(x, mask, 0.5),
     "dropout_backward": lambda x, mask: dropout.dropout_backward(x, mask, 0.5),
     "unscaled_backward": dropout.unscaled_backward,
 }

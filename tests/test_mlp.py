@@ -37,6 +37,11 @@ def test_he_start_for_relu():
     assert np.abs(w).max() > 3 * np.sqrt(2 / 50)
 
 
+def test_lecun_start_for_selu():
+    w = mlp.init(rng(), (50, 400), activation="selu")[0]
+    np.testing.assert_array_equal(w, rng().standard_normal((50, 400)) * np.sqrt(1 / 50))
+
+
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_glorot_start_for_the_others(activation):
     w = mlp.init(rng(), (50, 400), activation=activation)[0]
@@ -82,7 +87,7 @@ def test_every_function_uses_the_activation_that_is_named(activation, apply):
     assert mlp.accuracy(PARAMS, x, labels, activation=activation) == 1
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "selu"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_gradients_match_central_differences(activation, shared):
     r = rng()
@@ -183,7 +188,7 @@ def test_bad_input_is_named():
     assert mlp.init(rng(), (1, 1), replicas=(1,))[0].shape == (1, 1, 1)
     with pytest.raises(TypeError, match=exactly("replicas must be an integer, got 2.0")):
         mlp.init(rng(), SIZES, replicas=(2.0,))
-    wrong = exactly("activation must be one of 'relu', 'tanh', 'sigmoid'; got 'gelu'")
+    wrong = exactly("activation must be one of 'relu', 'tanh', 'sigmoid', 'selu'; got 'gelu'")
     x = np.ones((1, 2))
     for call in (
         lambda: mlp.init(rng(), SIZES, activation="gelu"),
@@ -226,7 +231,7 @@ NOISES = {
 }
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "selu"])
 @pytest.mark.parametrize("name", NOISES)
 @pytest.mark.parametrize("replicas", [(), (2,)])
 def test_gradients_under_noise(activation, name, replicas):
@@ -275,6 +280,10 @@ def test_draw_noise():
     assert mlp.draw_noise(rng(), params, 6, (0, 0.0, None)) == [None, None, None]
     gaussian = mlp.draw_noise(rng(), params, 6, (0.5, None, None), kind="gaussian")[0]
     np.testing.assert_array_equal(gaussian, masks.gaussian(rng(), (2, 6, 3), 0.5, dtype=np.float32))
+    gain, offset = mlp.draw_noise(rng(), params, 6, (None, None, rates[2]), kind="alpha")[2]
+    expected = dropout.alpha_gain_and_offset(masks.bernoulli(rng(), (2, 6, 4), rates[2]), rates[2], np.float32)
+    np.testing.assert_array_equal(gain, expected[0])
+    np.testing.assert_array_equal(offset, expected[1])
     assert mlp.draw_noise(rng(), PARAMS, 4, [0.5, None])[0].shape == (4, 2)
     assert mlp.draw_noise(rng(), PARAMS, 0, [0.5, None])[0].shape == (0, 2)
 
@@ -285,8 +294,8 @@ def test_bad_noise_is_named():
         message = f"rates must hold one entry for each of the 2 layers, got {rates!r}"
         with pytest.raises(ValueError, match=exactly(message)):
             mlp.draw_noise(rng(), PARAMS, 4, rates)
-    with pytest.raises(ValueError, match=exactly("kind must be one of 'bernoulli', 'gaussian'; got 'alpha'")):
-        mlp.draw_noise(rng(), PARAMS, 4, (0.5, 0.5), kind="alpha")
+    with pytest.raises(ValueError, match=exactly("kind must be one of 'bernoulli', 'gaussian', 'alpha'; got 'beta'")):
+        mlp.draw_noise(rng(), PARAMS, 4, (0.5, 0.5), kind="beta")
     with pytest.raises(ValueError, match=exactly("batch must be at least 0, got -1")):
         mlp.draw_noise(rng(), PARAMS, -1, (0.5, 0.5))
     _, cache = mlp.forward(PARAMS, x)
