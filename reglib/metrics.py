@@ -76,9 +76,9 @@ def reliability(probabilities, labels, bins=15):
 def calibration_error(probabilities, labels, bins=15):
     """Return the expected calibration error: the gap between confidence and accuracy, averaged over the examples.
 
-        ECE = sum_m |B_m| / B * |accuracy(B_m) - confidence(B_m)|
+        ECE = sum_m n_m / B * abs(accuracy_m - confidence_m)
 
-    (Guo et al. 2017, Eq. 3). It depends on the bins, and on few examples it is
+    with n_m examples in bin m (Guo et al. 2017, Eq. 3). It depends on the bins, and on few examples it is
     positive even for perfect predictions; compare it at equal numbers only.
     ``probabilities``, ``labels`` and ``bins`` are those of `reliability`.
     """
