@@ -46,7 +46,7 @@ class Layout:
         """Turn (S, T, B, K) into (..., B, T, K), a view."""
         return sequence.reshape(*self.leads, *sequence.shape[1:]).swapaxes(-3, -2)
 
-    def enter_mask(self, mask, width, gates=False):
+    def enter_mask(self, mask):
         """Turn a mask (..., B, T, K) into (S, T, B, K), or (..., B, T, G, K) into (S, T, G, B, K)."""
         if mask.ndim == 0:
             mask = mask.reshape((1,) * (len(self.leads) + 3))

@@ -25,6 +25,10 @@ K the width of all gates together):
 - ``step_backward``: the same step backwards. It writes the gradient of the pre-activations and returns those of h_in,
   of h where a path leads around the products, and of c.
 - ``gradients``: the gradients of x and of the parameters, for all steps at once.
+- ``kept``: the widths of ``keep``.
+
+A cell also says how many ``gates`` of width H it has, how much ``scratch``, in units of H, its backward pass wants
+beside their gradient, whether it has a ``memory`` c, and whether it has a ``candidate`` to drop.
 """
 
 from dataclasses import dataclass
@@ -54,6 +58,7 @@ class RNN:
     """
 
     gates = 1
+    scratch = 0
     memory = False
     candidate = False
 
@@ -104,6 +109,7 @@ class LSTM:
     """
 
     gates = 4
+    scratch = 0
     memory = True
     candidate = True
 
@@ -171,6 +177,7 @@ class GRU:
     reset_after: bool = True
 
     gates = 3
+    scratch = 0
     memory = False
     candidate = True
 

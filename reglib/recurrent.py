@@ -177,7 +177,7 @@ def backward(cache, grad_output=None, grad_state=None):
     grad_y = _grad_output(grad_output, layout, hidden, at.output)
     grad_h, *rest = _state("grad_state", grad_state, cell, layout, hidden)
     grad_c = rest[0] if rest else None
-    grad_a = np.empty_like(cache.gates)
+    grad_a = np.empty(layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype)
     for t in reversed(range(layout.steps)):
         old_h, old_c = h[:, t], None if c is None else c[:, t]
         gates, keep = cache.gates[:, t], [array[:, t] for array in cache.keep]
