@@ -81,13 +81,13 @@ def masked_backward(grad, mask):
 def product(h, w):
     """Return h W, (S, B, G * N); for h of shape (S, G, B, H) each gate has its own h, and w is (S, G, H, N)."""
     y = h @ w
-    return y if h.ndim == 3 else y.swapaxes(1, 2).reshape(y.shape[0], y.shape[2], -1)
+    return y if h.ndim == 3 else y.swapaxes(1, 2).reshape(len(y), y.shape[2], y.shape[1] * y.shape[3])
 
 
 def product_backward(grad, w):
     """Return the gradient of `product` with respect to h: grad W^T, for each gate apart if w is (S, G, H, N)."""
     if w.ndim == 4:
-        grad = grad.reshape(*grad.shape[:-1], w.shape[1], -1).swapaxes(1, 2)
+        grad = grad.reshape(*grad.shape[:-1], w.shape[1], w.shape[3]).swapaxes(1, 2)
     return grad @ w.swapaxes(-1, -2)
 
 
@@ -114,12 +114,10 @@ def project_backward(grad, x, w, mask=None):
 
 
 def weight_gradient(grad, x, w, mask=None):
-    """Return the gradient of `project` with respect to W alone: (x * mask)^T grad over all steps."""
+    """Return (x * mask)^T grad over all steps: the gradient of `project` with respect to W, shared as W is."""
     if mask is not None and mask.ndim == 5:
-        gates = mask.shape[2]
-        parts = zip(np.split(grad, gates, axis=-1), np.split(w, gates, axis=-1), strict=True)
-        blocks = [weight_gradient(g, x, block, mask[:, :, k]) for k, (g, block) in enumerate(parts)]
-        return np.concatenate(blocks, axis=-1)
+        parts = enumerate(np.split(grad, mask.shape[2], axis=-1))
+        return np.concatenate([weight_gradient(part, x, w, mask[:, :, k]) for k, part in parts], axis=-1)
     return shared(rows(x if mask is None else x * mask).swapaxes(1, 2) @ rows(grad), w)
 
 

@@ -155,12 +155,12 @@ class LayerNormLSTM:
 
     def _normalize(self, u):
         """Return the normalized product and one 1 / deviation a group."""
-        u_hat, inverse = normalize(u.reshape(*u.shape[:-1], self._groups, -1), self.epsilon)
+        u_hat, inverse = normalize(u.reshape(*u.shape[:-1], self._groups, u.shape[-1] // self._groups), self.epsilon)
         return u_hat.reshape(u.shape), inverse[..., 0]
 
     def _normalize_backward(self, grad, u_hat, inverse):
         """Return the gradient through `_normalize`."""
-        grouped = (*grad.shape[:-1], self._groups, -1)
+        grouped = (*grad.shape[:-1], self._groups, grad.shape[-1] // self._groups)
         grad_u = normalize_backward(grad.reshape(grouped), u_hat.reshape(grouped), inverse[..., None])
         return grad_u.reshape(grad.shape)
 

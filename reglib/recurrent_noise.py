@@ -131,7 +131,7 @@ def _steps(steps, layout):
     own, whole = (layout.batch, layout.steps), (*layout.leads, layout.batch, layout.steps)
     if steps.shape not in (own, whole):
         raise ValueError(f"steps must have shape {whole}, or {own} for all replicas; got {steps.shape}")
-    return steps.reshape(-1 if steps.ndim > 2 else 1, *own, 1).swapaxes(1, 2)
+    return steps.reshape(layout.replicas if steps.shape == whole else 1, *own, 1).swapaxes(1, 2)
 
 
 def _carried(inside, steps, cell, dtype):
