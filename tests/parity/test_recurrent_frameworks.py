@@ -270,7 +270,7 @@ def state_noise(tf, keep, masks, variational, whole):
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_dropout_wrapper_of_tensorflow(keras, tf, whole):
-    rng, keep, cell = np.random.default_rng(4), 0.6, LSTM()
+    rng, keep, cell = np.random.default_rng(4), 0.625, LSTM()  # 5 / 8: TensorFlow keeps it as a float32
     params, x, state, grad, grad_state = problem(cell)
     masks = [(rng.random((1, H)) < keep) / keep for _ in range(2)]
     inner, wrapper = state_noise(tf, keep, masks, True, whole)
