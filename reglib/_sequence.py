@@ -14,6 +14,10 @@ from math import prod
 
 import numpy as np
 
+from reglib._validate import float_array
+
+GROUP_BYTES = 2**17
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -57,6 +61,17 @@ class Layout:
             mask = mask.reshape(1, *tail)
         mask = np.moveaxis(mask, 1, -2)
         return np.broadcast_to(mask, (mask.shape[0], self.steps, *mask.shape[2:]))
+
+
+def groups(replicas, size):
+    """Return slices of replicas whose steps, ``size`` bytes a replica, stay in a processor's cache together."""
+    together = max(1, GROUP_BYTES // max(size, 1))
+    return [slice(start, start + together) for start in range(0, replicas, together)]
+
+
+def of_group(array, group, replicas):
+    """Return what belongs to a group of replicas; an array that all share, or none, as it is."""
+    return array if array is None or array.ndim < 3 or len(array) < replicas else array[group]
 
 
 def split_gates(w, gates):
@@ -135,3 +150,88 @@ def sum_rows(grad, like):
 def shared(grad, like):
     """Sum over the replicas that share an array."""
     return grad.sum(axis=0, keepdims=True) if like.shape[0] == 1 < grad.shape[0] else grad
+
+
+def checked_cell(cell):
+    """Complain about a cell that is a class, or none at all."""
+    if isinstance(cell, type) or not hasattr(cell, "step_backward"):
+        raise TypeError(f"cell must be a cell such as LSTM(), from reglib.cells; got {cell!r}")
+
+
+def checked_params(cell, params, x):
+    """Return the parameters as arrays of the shapes that the cell says."""
+    name = type(cell).__name__
+    names = list(cell.shapes(1, 1))
+    if not isinstance(params, (list, tuple)) or len(params) != len(names):
+        got = f"{len(params)} arrays" if isinstance(params, (list, tuple)) else type(params).__name__
+        raise ValueError(f"params must be the list [{', '.join(names)}] of {name}, got {got}")
+    params = [float_array(key, array, finite=False) for key, array in zip(names, params, strict=True)]
+    w_h = params[1]
+    if w_h.ndim < 2 or w_h.shape[-1] != cell.gates * w_h.shape[-2]:
+        raise ValueError(f"w_h must have shape (..., H, {_times(cell.gates)}H) for {name}, got {w_h.shape}")
+    leads, hidden = w_h.shape[:-2], w_h.shape[-2]
+    for (key, shape), array in zip(cell.shapes(x.shape[-1], hidden).items(), params, strict=True):
+        if array.shape != leads + shape:
+            raise ValueError(
+                f"{key} must have shape {leads + shape} for {name} with x of {x.shape[-1]} inputs "
+                f"and w_h of shape {w_h.shape}; got {array.shape}"
+            )
+    return params
+
+
+def _times(gates):
+    """Return the number of gates as it stands before H: nothing for one."""
+    return "" if gates == 1 else gates
+
+
+def leading_axes(x, w):
+    """Return the leading axes of x, or those of w if x has none."""
+    leads = x.shape[:-3], w.shape[:-2]
+    if all(leads) and leads[0] != leads[1]:
+        raise ValueError(
+            f"the leading axes of x and the parameters must be the same replicas, or one of them must have none; "
+            f"got x of shape {x.shape} and w_x of shape {w.shape}"
+        )
+    return leads[0] or leads[1]
+
+
+def merged(array, own, dtype):
+    """Merge the leading axes of a parameter that has ``own`` axes of its own."""
+    return array.reshape(-1, *array.shape[array.ndim - own :]).astype(dtype, copy=False)
+
+
+def start_state(name, state, cell, layout, hidden):
+    """Return a state, or its gradient, as one array (S, B, H) for each part; zeros for None."""
+    shape = (*layout.leads, layout.batch, hidden)
+    parts = ("h", "c") if cell.memory else ("h",)
+    if state is None:
+        return [np.zeros((layout.replicas, layout.batch, hidden), layout.dtype) for _ in parts]
+    is_pair = isinstance(state, (tuple, list))
+    if is_pair != cell.memory or (is_pair and len(state) != 2):
+        form = "a pair (h, c)" if cell.memory else "one array h"
+        got = f"a {type(state).__name__} of {len(state)}" if is_pair else f"one {type(state).__name__}"
+        raise TypeError(f"{name} must be {form} for {type(cell).__name__}, got {got}")
+    arrays = []
+    for part, array in zip(parts, state if is_pair else [state], strict=True):
+        array = float_array(f"{part} of {name}", array, finite=False)
+        if array.shape != shape:
+            raise ValueError(f"{part} of {name} must have shape {shape}, got {array.shape}")
+        arrays.append(array.reshape(layout.replicas, layout.batch, hidden).astype(layout.dtype, copy=False))
+    return arrays
+
+
+def leave_state(arrays, cell, layout):
+    """Return a state in the form that the caller knows: h, or (h, c)."""
+    h, *c = (array.reshape(*layout.leads, *array.shape[1:]).copy() for array in arrays)
+    return (h, *c) if cell.memory else h
+
+
+def enter_gradient(grad, layout, hidden, output):
+    """Return the gradient with respect to y inside, or None for none."""
+    if grad is None:
+        return None
+    grad = float_array("grad_output", grad, finite=False)
+    if grad.shape != layout.outside(hidden):
+        raise ValueError(f"grad_output must have the shape of the output, {layout.outside(hidden)}; got {grad.shape}")
+    grad = layout.enter(grad)
+    return grad if output is None else grad * output

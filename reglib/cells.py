@@ -68,7 +68,7 @@ class RNN:
 
     def prepare(self, params, tied):
         """Return W_h for the steps."""
-        return params[1] if tied else split_gates(params[1], 1)
+        return (params[1] if tied else split_gates(params[1], 1),)
 
     def project(self, params, x, mask):
         """Return x W_x + b for all steps."""
@@ -78,16 +78,16 @@ class RNN:
         """Return the widths of what a step keeps for its backward pass besides the gates: nothing."""
         return ()
 
-    def step(self, w_h, a, h_in, h, c, candidate, h_new, c_new, keep):
+    def step(self, weights, a, h_in, h, c, candidate, h_new, c_new, keep):
         """Do h_new = tanh(a + h_in W_h)."""
-        a += product(h_in, w_h)
+        a += product(h_in, weights[0])
         np.tanh(a, out=a)
         h_new[...] = a
 
-    def step_backward(self, w_h, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
+    def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
         """Do grad_a = grad_h (1 - tanh^2); h reaches the step through h_in alone."""
         np.multiply(grad_h, 1 - gates * gates, out=grad_a)
-        return product_backward(grad_a, w_h), None, None
+        return product_backward(grad_a, weights[0]), None, None
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
         """Return the gradients of x and of [w_x, w_h, b]."""

@@ -15,11 +15,24 @@ Where there is no step (``steps``), the state is carried on, whatever the noise,
 no steps at all, T = 0, is legal: its final state is its initial state.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reglib._sequence import Layout, masked, masked_backward
+from reglib._sequence import (
+    Layout,
+    checked_cell,
+    checked_params,
+    enter_gradient,
+    groups,
+    leading_axes,
+    leave_state,
+    masked,
+    masked_backward,
+    merged,
+    of_group,
+    start_state,
+)
 from reglib._validate import float_array, generator, integer, number
 from reglib.recurrent_noise import Noise, enter, one_step
 
@@ -54,6 +67,21 @@ class Cache:
         """The carried c after every step, (..., B, T, H); None for a cell without it."""
         return self.layout.leave(self.states[1][:, 1:]) if self.cell.memory else None
 
+    def of(self, group):
+        """Return the cache of some replicas, a slice: views of the arrays that are not shared."""
+
+        def own(arrays):
+            return tuple(of_group(array, group, self.layout.replicas) for array in arrays)
+
+        return replace(
+            self,
+            noise=Noise(*own(vars(self.noise).values())),
+            weights=self.weights if self.layout.replicas == 1 else own(self.weights),
+            gates=self.gates[group],
+            keep=own(self.keep),
+            states=own(self.states),
+        )
+
 
 def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.float64):
     """Draw the parameters of a cell, a list of arrays: weights from U(-1 / sqrt(H), 1 / sqrt(H)), as PyTorch does.
@@ -80,7 +108,7 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
         In the order and with the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
     """
     generator("rng", rng)
-    _checked_cell(cell)
+    checked_cell(cell)
     inputs, hidden = integer("inputs", inputs, low=1), integer("hidden", hidden, low=1)
     forget_bias = number("forget_bias", forget_bias)
     replicas = tuple(integer("replicas", count, low=1) for count in replicas)
@@ -130,24 +158,31 @@ def forward(cell, params, x, state=None, *, noise=None, steps=None):
         For shapes that do not fit together, a mask of another schedule than T or 1, and a mask at a place that the
         cell does not have.
     """
-    run = _prepared(cell, params, x, state, noise, steps)
-    cell, layout, at, states = run.cell, run.layout, run.noise, run.states
-    h, c = states if cell.memory else (states[0], None)
+    cache = _prepared(cell, params, x, state, noise, steps)
+    h, layout, at = cache.states[0], cache.layout, cache.noise
     y = h[:, 1:] if at.state_h is None else np.empty_like(h[:, 1:])
-    for t in range(layout.steps):
-        old_h, old_c = h[:, t], None if c is None else c[:, t]
-        new_h, new_c = y[:, t], None if c is None else c[:, t + 1]
+    for group in _groups(cache):
+        _forward(cache.of(group), y[group])
+    y = y if at.output is None else y * at.output
+    return layout.leave(y), leave_state([array[:, -1] for array in cache.states], cache.cell, layout), cache
+
+
+def _forward(cache, y):
+    """Run the steps of some replicas: fill y, and the cache with the gates and the states."""
+    cell, at = cache.cell, cache.noise
+    h, c = cache.states if cell.memory else (cache.states[0], None)
+    for t in range(y.shape[1]):
+        old_h, old_c = h[:, t], _at(c, t)
+        new_h, new_c = y[:, t], _at(c, t + 1)
         h_in = masked(old_h, _at(at.recurrent, t))
-        keep = [array[:, t] for array in run.keep]
-        cell.step(run.weights, run.gates[:, t], h_in, old_h, old_c, _at(at.candidate, t), new_h, new_c, keep)
+        keep = [array[:, t] for array in cache.keep]
+        cell.step(cache.weights, cache.gates[:, t], h_in, old_h, old_c, _at(at.candidate, t), new_h, new_c, keep)
         _zone(_at(at.zone_h, t), old_h, new_h)
         _zone(_at(at.zone_c, t), old_c, new_c)
         if at.state_h is not None:
             np.multiply(new_h, at.state_h[:, t], out=h[:, t + 1])
         if at.state_c is not None:
             new_c *= at.state_c[:, t]
-    y = y if at.output is None else y * at.output
-    return layout.leave(y), _leave_state([array[:, -1] for array in states], cell, layout), run
 
 
 def backward(cache, grad_output=None, grad_state=None):
@@ -171,35 +206,45 @@ def backward(cache, grad_output=None, grad_state=None):
     grad_state : ndarray or (ndarray, ndarray)
         With respect to the initial state, each (..., B, H), even when the initial state was left out.
     """
-    cell, layout, at = cache.cell, cache.layout, cache.noise
-    h, c = cache.states if cell.memory else (cache.states[0], None)
+    cell, layout, h = cache.cell, cache.layout, cache.states[0]
     hidden = h.shape[-1]
-    grad_y = _grad_output(grad_output, layout, hidden, at.output)
-    grad_h, *rest = _state("grad_state", grad_state, cell, layout, hidden)
-    grad_c = rest[0] if rest else None
+    grad_y = enter_gradient(grad_output, layout, hidden, cache.noise.output)
+    ends = start_state("grad_state", grad_state, cell, layout, hidden)
+    starts = [np.empty_like(end) for end in ends]
     grad_a = np.empty(layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype)
-    for t in reversed(range(layout.steps)):
-        old_h, old_c = h[:, t], None if c is None else c[:, t]
+    for group in _groups(cache):
+        grad_start = _backward(cache.of(group), _of(grad_y, group), [end[group] for end in ends], grad_a[group])
+        for start, gradient in zip(starts, grad_start, strict=True):
+            start[group] = gradient
+    grad_x, grads = cell.gradients(
+        cache.params, cache.x, cache.noise.input, h[:, :-1], cache.noise.recurrent, cache.gates, cache.keep, grad_a
+    )
+    x_shape, shapes = cache.shapes
+    grad_x = grad_x.swapaxes(1, 2).reshape(x_shape)
+    grads = [grad.reshape(shape) for grad, shape in zip(grads, shapes, strict=True)]
+    return grad_x, grads, leave_state(starts, cell, layout)
+
+
+def _backward(cache, grad_y, grad_end, grad_a):
+    """Run the steps of some replicas backwards: fill grad_a, return the gradient of their initial state."""
+    cell, at = cache.cell, cache.noise
+    h, c = cache.states if cell.memory else (cache.states[0], None)
+    grad_h, grad_c = grad_end if cell.memory else (grad_end[0], None)
+    for t in reversed(range(grad_a.shape[1])):
+        old_h, old_c, mask = h[:, t], _at(c, t), _at(at.recurrent, t)
         gates, keep = cache.gates[:, t], [array[:, t] for array in cache.keep]
-        mask, candidate = _at(at.recurrent, t), _at(at.candidate, t)
         grad_h = grad_h if at.state_h is None else grad_h * at.state_h[:, t]
         grad_c = grad_c if at.state_c is None else grad_c * at.state_c[:, t]
         grad_h = grad_h if grad_y is None else grad_h + grad_y[:, t]
         grad_h, around_h = _zone_backward(_at(at.zone_h, t), grad_h)
         grad_c, around_c = _zone_backward(_at(at.zone_c, t), grad_c)
-        h_in = masked(old_h, mask)
+        h_in, candidate = masked(old_h, mask), _at(at.candidate, t)
         grad_in, grad_h, grad_c = cell.step_backward(
             cache.weights, gates, h_in, old_h, old_c, candidate, keep, grad_h, grad_c, grad_a[:, t]
         )
         grad_h = _sum(masked_backward(grad_in, mask), grad_h, around_h)
         grad_c = _sum(grad_c, around_c)
-    grad_x, grads = cell.gradients(
-        cache.params, cache.x, at.input, h[:, :-1], at.recurrent, cache.gates, cache.keep, grad_a
-    )
-    x_shape, shapes = cache.shapes
-    grad_x = grad_x.swapaxes(1, 2).reshape(x_shape)
-    grads = [grad.reshape(shape) for grad, shape in zip(grads, shapes, strict=True)]
-    return grad_x, grads, _leave_state([grad_h, grad_c] if cell.memory else [grad_h], cell, layout)
+    return (grad_h, grad_c) if cell.memory else (grad_h,)
 
 
 def step(cell, params, x, state=None, *, noise=None):
@@ -232,19 +277,19 @@ def step_backward(cache, grad_output=None, grad_state=None):
 
 def _prepared(cell, params, x, state, noise, steps):
     """Check the arguments of `forward` and lay them out: a cache whose arrays wait to be filled."""
-    _checked_cell(cell)
+    checked_cell(cell)
     x = float_array("x", x, finite=False)
     if x.ndim < 3:
         raise ValueError(f"x must have shape (..., B, T, D), got {x.shape}")
-    params = _checked_params(cell, params, x)
-    leads, hidden = _leads(x, params[0]), params[1].shape[-2]
+    params = checked_params(cell, params, x)
+    leads, hidden = leading_axes(x, params[0]), params[1].shape[-2]
     layout = Layout(leads, *x.shape[-3:-1], np.result_type(x, *params))
     at = enter(Noise() if noise is None else noise, steps, cell, layout, x.shape[-1], hidden)
-    flat = [_flat(array, array.ndim - len(params[0].shape[:-2]), layout.dtype) for array in params]
+    flat = [merged(array, array.ndim - len(params[0].shape[:-2]), layout.dtype) for array in params]
     inside = layout.enter(x)
     tied = at.recurrent is None or at.recurrent.ndim == 4
     states = tuple(np.empty(layout.inside(hidden, extra=1), layout.dtype) for _ in range(1 + cell.memory))
-    for array, start in zip(states, _state("state", state, cell, layout, hidden), strict=True):
+    for array, start in zip(states, start_state("state", state, cell, layout, hidden), strict=True):
         array[:, 0] = start
     return Cache(
         cell=cell,
@@ -260,89 +305,14 @@ def _prepared(cell, params, x, state, noise, steps):
     )
 
 
-def _checked_cell(cell):
-    """Complain about a cell that is a class, or none at all."""
-    if isinstance(cell, type) or not hasattr(cell, "step_backward"):
-        raise TypeError(f"cell must be a cell such as LSTM(), from reglib.cells; got {cell!r}")
+def _groups(cache):
+    """Return the groups of replicas that take their steps together."""
+    return groups(cache.layout.replicas, cache.gates[0, :1].nbytes)
 
 
-def _checked_params(cell, params, x):
-    """Return the parameters as arrays of the shapes that the cell says."""
-    name = type(cell).__name__
-    names = list(cell.shapes(1, 1))
-    if not isinstance(params, (list, tuple)) or len(params) != len(names):
-        got = f"{len(params)} arrays" if isinstance(params, (list, tuple)) else type(params).__name__
-        raise ValueError(f"params must be the list [{', '.join(names)}] of {name}, got {got}")
-    params = [float_array(key, array, finite=False) for key, array in zip(names, params, strict=True)]
-    w_h = params[1]
-    if w_h.ndim < 2 or w_h.shape[-1] != cell.gates * w_h.shape[-2]:
-        raise ValueError(f"w_h must have shape (..., H, {_times(cell.gates)}H) for {name}, got {w_h.shape}")
-    leads, hidden = w_h.shape[:-2], w_h.shape[-2]
-    for (key, shape), array in zip(cell.shapes(x.shape[-1], hidden).items(), params, strict=True):
-        if array.shape != leads + shape:
-            raise ValueError(
-                f"{key} must have shape {leads + shape} for {name} with x of {x.shape[-1]} inputs "
-                f"and w_h of shape {w_h.shape}; got {array.shape}"
-            )
-    return params
-
-
-def _times(gates):
-    """Return the number of gates as it stands before H: nothing for one."""
-    return "" if gates == 1 else gates
-
-
-def _leads(x, w):
-    """Return the leading axes of x, or those of w if x has none."""
-    leads = x.shape[:-3], w.shape[:-2]
-    if all(leads) and leads[0] != leads[1]:
-        raise ValueError(
-            f"the leading axes of x and the parameters must be the same replicas, or one of them must have none; "
-            f"got x of shape {x.shape} and w_x of shape {w.shape}"
-        )
-    return leads[0] or leads[1]
-
-
-def _flat(array, own, dtype):
-    """Merge the leading axes of a parameter that has ``own`` axes of its own."""
-    return array.reshape(-1, *array.shape[array.ndim - own :]).astype(dtype, copy=False)
-
-
-def _state(name, state, cell, layout, hidden):
-    """Return a state, or its gradient, as one array (S, B, H) for each part; zeros for None."""
-    shape = (*layout.leads, layout.batch, hidden)
-    parts = ("h", "c") if cell.memory else ("h",)
-    if state is None:
-        return [np.zeros((layout.replicas, layout.batch, hidden), layout.dtype) for _ in parts]
-    is_pair = isinstance(state, (tuple, list))
-    if is_pair != cell.memory or (is_pair and len(state) != 2):
-        form = "a pair (h, c)" if cell.memory else "one array h"
-        got = f"a {type(state).__name__} of {len(state)}" if is_pair else f"one {type(state).__name__}"
-        raise TypeError(f"{name} must be {form} for {type(cell).__name__}, got {got}")
-    arrays = []
-    for part, array in zip(parts, state if is_pair else [state], strict=True):
-        array = float_array(f"{part} of {name}", array, finite=False)
-        if array.shape != shape:
-            raise ValueError(f"{part} of {name} must have shape {shape}, got {array.shape}")
-        arrays.append(array.reshape(layout.replicas, layout.batch, hidden).astype(layout.dtype, copy=False))
-    return arrays
-
-
-def _leave_state(arrays, cell, layout):
-    """Return a state in the form that the caller knows: h, or (h, c)."""
-    h, *c = (array.reshape(*layout.leads, *array.shape[1:]).copy() for array in arrays)
-    return (h, *c) if cell.memory else h
-
-
-def _grad_output(grad, layout, hidden, output):
-    """Return the gradient with respect to y inside, or None for none."""
-    if grad is None:
-        return None
-    grad = float_array("grad_output", grad, finite=False)
-    if grad.shape != layout.outside(hidden):
-        raise ValueError(f"grad_output must have the shape of the output, {layout.outside(hidden)}; got {grad.shape}")
-    grad = layout.enter(grad)
-    return grad if output is None else grad * output
+def _of(array, group):
+    """Return the part of a group, None of None."""
+    return None if array is None else array[group]
 
 
 def _at(mask, t):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from reglib import gradcheck, recurrent
+from reglib import _sequence, gradcheck, recurrent
 from reglib.cells import GRU, LSTM, RNN
 from reglib.layer_norm_lstm import LayerNormLSTM
 from reglib.recurrent import Noise
@@ -167,6 +167,39 @@ def test_replicas_are_a_loop_over_models(name, x_leads, leads):
     np.testing.assert_allclose(grads[0], sum_x, rtol=0, atol=1e-11)
     for total, gradient in zip(sum_params, grads[1], strict=True):
         np.testing.assert_allclose(gradient, total, rtol=0, atol=1e-11)
+
+
+def test_groups_of_replicas():
+    assert _sequence.groups(5, _sequence.GROUP_BYTES // 2) == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    assert _sequence.groups(2, _sequence.GROUP_BYTES + 1) == [slice(0, 1), slice(1, 2)]
+    assert _sequence.groups(3, 0) == [slice(0, _sequence.GROUP_BYTES)]
+
+
+@pytest.mark.parametrize(("x_leads", "leads"), [((3,), (3,)), ((3,), ()), ((), (3,))])
+@pytest.mark.parametrize("place", ["none", "all", "zone numbers"])
+@pytest.mark.parametrize("name", CELLS)
+def test_the_grouping_of_replicas_changes_nothing(monkeypatch, name, place, x_leads, leads):
+    cell = CELLS[name]
+    params, x = problem(cell, leads=leads)[0], problem(cell, leads=x_leads)[1]
+    state = problem(cell, leads=(3,))[2]
+    noise = noise_at(place, cell, leads=(3,))
+    results, seen = [], []
+    size = B * H * cell.gates * 8
+    for together in (3, 2, 1):
+        monkeypatch.setattr(_sequence, "GROUP_BYTES", together * size)
+        original = type(cell).step
+        seen.clear()
+        monkeypatch.setattr(
+            type(cell), "step", lambda self, w, a, *rest, f=original: (seen.append(len(a)), f(self, w, a, *rest))[1]
+        )
+        output, final, cache = recurrent.forward(cell, params, x, state, noise=noise)
+        monkeypatch.setattr(type(cell), "step", original)
+        assert sorted(seen) == sorted({3: [3] * T, 2: [2] * T + [1] * T, 1: [1] * 3 * T}[together])
+        grad_x, grads, start = recurrent.backward(cache, np.cos(output), final)
+        results.append([output, *as_tuple(final), cache.h, grad_x, *grads, *as_tuple(start)])
+    for other in results[1:]:
+        for array, same in zip(other, results[0], strict=True):
+            np.testing.assert_allclose(array, same, rtol=0, atol=1e-12)
 
 
 def test_a_step_mask_may_differ_between_replicas():
