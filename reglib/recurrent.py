@@ -15,10 +15,11 @@ Where there is no step (``steps``), the state is carried on, whatever the noise,
 no steps at all, T = 0, is legal: its final state is its initial state.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from reglib import masks
 from reglib._sequence import (
     Layout,
     checked_cell,
@@ -33,8 +34,9 @@ from reglib._sequence import (
     of_group,
     start_state,
 )
-from reglib._validate import float_array, generator, integer, number
-from reglib.recurrent_noise import Noise, enter, one_step
+from reglib._validate import float_array, generator, integer, number, one_of
+from reglib.dropout import multiplier
+from reglib.recurrent_noise import GATED, ZONES, Noise, enter, one_step
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,47 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
                 array[..., hidden : 2 * hidden] = forget_bias
         params.append(array.astype(dtype))
     return params
+
+
+def draw_noise(rng, cell, params, batch, steps, *, schedule="step", untied=False, **rates):
+    """Draw noise for `forward`: inverted dropout, and zoneout, at the places that are named.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    cell : RNN, LSTM, GRU or LayerNormLSTM
+    params : list of ndarray
+        From `init`; the noise follows their replica axes and dtype.
+    batch : int
+        B.
+    steps : int
+        T.
+    schedule : {"step", "sequence"}
+        A draw at every step, or one for the whole sequence.
+    untied : bool
+        Whether the masks on ``input`` and ``recurrent`` are drawn for each gate apart.
+    rates : float or ndarray, (S,)
+        By field of `Noise`: the probability to drop, or for ``zone_h`` and ``zone_c`` to keep the old value, in
+        [0, 1). An array holds one rate a replica.
+
+    Returns
+    -------
+    Noise
+        For places on different schedules draw twice and combine with `dataclasses.replace`.
+    """
+    generator("rng", rng)
+    checked_cell(cell)
+    once = one_of("schedule", schedule, ("step", "sequence")) == "sequence"
+    batch, steps = integer("batch", batch, low=0), integer("steps", steps, low=0)
+    places, drawn = [field.name for field in fields(Noise)], {}
+    (*leads, inputs, _), hidden = params[0].shape, params[1].shape[-2]
+    for place, rate in rates.items():
+        one_of("a place of noise", place, places)
+        gates = (cell.gates,) if untied and place in GATED else ()
+        shape = (*leads, batch, 1 if once else steps, *gates, inputs if place == "input" else hidden)
+        kept = masks.bernoulli(rng, shape, rate)
+        drawn[place] = ~kept if place in ZONES else multiplier(kept, rate, params[0].dtype)
+    return Noise(**drawn)
 
 
 def forward(cell, params, x, state=None, *, noise=None, steps=None):

@@ -154,3 +154,72 @@ def test_step_masks_are_checked():
         ValueError, "steps must have shape (2, 3, 4), or (3, 4) for all replicas; got (1, 3, 4)",
         LSTM(), leads=(2,), steps=np.ones((1, B, T), bool),
     )  # fmt: skip
+
+
+PLAIN = ("input", "recurrent", "candidate", "state_h", "state_c", "output")
+
+
+@pytest.mark.parametrize(("schedule", "steps"), [("step", T), ("sequence", 1)])
+@pytest.mark.parametrize("untied", [True, False])
+def test_drawn_noise_has_the_shapes_of_its_schedule_and_fits(schedule, steps, untied):
+    params, x, state = problem(LSTM(), leads=(2,))
+    params = [p.astype(np.float32) for p in params]
+    rates = dict.fromkeys((*PLAIN, "zone_h", "zone_c"), 0.5)
+    noise = recurrent.draw_noise(
+        np.random.default_rng(0), LSTM(), params, B, T, schedule=schedule, untied=untied, **rates
+    )
+    gates = (4,) if untied else ()
+    for field, mask in vars(noise).items():
+        own = gates if field in ("input", "recurrent") else ()
+        assert mask.shape == (2, B, steps, *own, D if field == "input" else H)
+        if field in PLAIN:
+            assert mask.dtype == np.float32
+            assert set(np.unique(mask)) == {0, 2}
+        else:
+            assert mask.dtype == bool
+    recurrent.forward(LSTM(), params, x, state, noise=noise)
+
+
+def test_drawn_noise_drops_at_its_rates():
+    params = problem(LSTM(), leads=(2,))[0]
+    rates = np.array([0.2, 0.7])
+    noise = recurrent.draw_noise(np.random.default_rng(1), LSTM(), params, 50, 80, candidate=rates, zone_h=0.25)
+    for s in range(2):
+        assert set(np.unique(noise.candidate[s]).round(12)) == {0, round(1 / (1 - rates[s]), 12)}
+        assert abs((noise.candidate[s] == 0).mean() - rates[s]) < 0.02  # 6 deviations
+    assert abs(noise.zone_h.mean() - 0.25) < 0.02
+    assert noise.recurrent is noise.output is None
+    tied = recurrent.draw_noise(np.random.default_rng(1), LSTM(), params, 3, 4, recurrent=0.5)
+    assert tied.recurrent.shape == (2, 3, 4, H)
+
+
+def test_drawn_noise_names_what_is_wrong():
+    rng, params = np.random.default_rng(0), problem(LSTM())[0]
+    cases = [
+        (TypeError, r"^rng must be a numpy", (0, LSTM(), params, 2, 3), {}),
+        (TypeError, r"^cell must be a cell such as LSTM\(\)", (rng, LSTM, params, 2, 3), {}),
+        (ValueError, r"^batch must be at least 0, got -1$", (rng, LSTM(), params, -1, 3), {}),
+        (ValueError, r"^steps must be at least 0, got -1$", (rng, LSTM(), params, 2, -1), {}),
+        (
+            ValueError,
+            r"^schedule must be one of 'step', 'sequence'; got 'once'$",
+            (rng, LSTM(), params, 2, 3),
+            {"schedule": "once"},
+        ),
+        (
+            ValueError,
+            r"^a place of noise must be one of 'input', 'recurrent', .*; got 'hidden'$",
+            (rng, LSTM(), params, 2, 3),
+            {"hidden": 0.5},
+        ),
+        (
+            ValueError,
+            r"^rate must be a finite number in \[0, 1\), got 1.0$",
+            (rng, LSTM(), params, 2, 3),
+            {"output": 1.0},
+        ),
+    ]
+    for error, message, arguments, keywords in cases:
+        with pytest.raises(error, match=message):
+            recurrent.draw_noise(*arguments, **keywords)
+    assert recurrent.draw_noise(rng, LSTM(), params, 0, 0, output=0.5).output.shape == (0, 0, H)
