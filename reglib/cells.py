@@ -7,7 +7,7 @@ which acts inside a cell and which `step` takes as an argument.
 
 Notation: x is the input of the step, h the hidden state before it, c the memory
 before it. ``h_in`` is h as the products see it: h itself, or h under a mask of
-recurrent dropout. sigma is the logistic function, and
+recurrent dropout. sigma is the logistic function, and::
 
     sigma(a) = (1 + tanh(a / 2)) / 2
 
@@ -98,7 +98,7 @@ class RNN:
 class LSTM:
     r"""Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins 2000).
 
-    With (i, f, g, o) the four blocks of x_t W_x + h_{t-1} W_h + b:
+    With (i, f, g, o) the four blocks of x_t W_x + h_{t-1} W_h + b::
 
         c_t = sigma(f) c_{t-1} + sigma(i) tanh(g),
         h_t = sigma(o) tanh(c_t).
@@ -161,7 +161,7 @@ class LSTM:
 class GRU:
     r"""The gated recurrent unit (Cho et al. 2014), with the reset gate after or before the product.
 
-    With the gates r (reset), z (update) and the candidate n, in this order as in PyTorch:
+    With the gates r (reset), z (update) and the candidate n, in this order as in PyTorch::
 
         r = sigma(x W_xr + h W_hr + b_r),    z = sigma(x W_xz + h W_hz + b_z),
         n = tanh(x W_xn + b_n + r * (h W_hn + b_h))     with ``reset_after``, PyTorch's and Keras' default,

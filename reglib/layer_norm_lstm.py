@@ -26,7 +26,7 @@ class LayerNormLSTM:
     r"""An LSTM whose pre-activations and memory go through layer normalization, LN(.; gain, shift).
 
     With ``norm="products"`` (Ba et al. 2016, Eqs. 20-22 of arXiv:1607.06450v1) each of the two products is normalized
-    over all four gates together, 4H units:
+    over all four gates together, 4H units::
 
         (i, f, g, o) = LN(x_t W_x; gain_x, shift_x) + LN(h_{t-1} W_h; gain_h, shift_h) + b,
         c_t = sigma(f) c_{t-1} + sigma(i) tanh(g),
@@ -34,7 +34,7 @@ class LayerNormLSTM:
 
     Parameters: ``[w_x, w_h, b, gain_x, shift_x, gain_h, shift_h, gain_c, shift_c]``.
 
-    With ``norm="gates"`` the sum of the products is normalized for each gate apart, H units:
+    With ``norm="gates"`` the sum of the products is normalized for each gate apart, H units::
 
         (i, f, g, o) = LN(x_t W_x + h_{t-1} W_h; gain, b),
 

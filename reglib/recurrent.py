@@ -1,8 +1,8 @@
 r"""Recurrent networks over whole sequences, backpropagation through time, and dropout at every place.
 
 Sequences have shape (..., B, T, D): batch, steps, inputs, with leading axes for replicas as in `reglib.layers`.
-A `cell <reglib.cells>` computes one step; everything around it is here, the same for every cell. With y_t the
-output and (h_t, c_t) the state that is carried on (c for an LSTM only), step t does
+A cell (`reglib.cells`, `reglib.layer_norm_lstm`) computes one step; everything around it is here, the same for every cell. With y_t the
+output and (h_t, c_t) the state that is carried on (c for an LSTM only), step t does::
 
     h'_t, c'_t = cell(input * x_t, recurrent * h_{t-1}, h_{t-1}, c_{t-1}; candidate),
     y_t = zone_h h_{t-1} + (1 - zone_h) h'_t,
@@ -151,7 +151,7 @@ def draw_noise(rng, cell, params, batch, steps, *, schedule="step", untied=False
     Returns
     -------
     Noise
-        For places on different schedules draw twice and combine with `dataclasses.replace`.
+        For places on different schedules draw twice and combine with ``dataclasses.replace``.
     """
     generator("rng", rng)
     checked_cell(cell)
@@ -188,6 +188,7 @@ def forward(cell, params, x, state=None, *, noise=None, steps=None):
     Returns
     -------
     output : ndarray, (..., B, T, H)
+        Not to be changed in place: without noise it is a view of the states that the cache needs.
     state : ndarray or (ndarray, ndarray)
         The final state, in the form of the argument.
     cache : Cache
