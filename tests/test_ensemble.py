@@ -47,6 +47,42 @@ def test_zeros():
     np.testing.assert_allclose(ensemble.geometric_mean(tiny), [1 / 3, 2 / 3], rtol=1e-12)
 
 
+def test_monte_carlo_averages_the_first_passes():
+    passes = iter(P)
+    calls = []
+
+    def predict():
+        calls.append(1)
+        return next(passes)
+
+    got = ensemble.monte_carlo(predict, (1, 3))
+    np.testing.assert_allclose(got, [P[0], ensemble.arithmetic_mean(P)], rtol=1e-14)
+    assert len(calls) == 3
+    assert ensemble.monte_carlo(lambda: P[0].astype(np.float32), [2]).dtype == np.float32
+
+
+def test_monte_carlo_changes_no_prediction():
+    mine = P[0].copy()
+    np.testing.assert_allclose(ensemble.monte_carlo(lambda: mine, [1, 2, 4]), [P[0]] * 3, rtol=1e-14)
+    np.testing.assert_array_equal(mine, P[0])
+
+
+def test_monte_carlo_names_bad_input():
+    for wrong, found in (((), "[]"), ((2, 1), "[2, 1]"), ((1, 1), "[1, 1]")):
+        with pytest.raises(ValueError, match=exactly(f"counts must be one or more increasing numbers, got {found}")):
+            ensemble.monte_carlo(lambda: P[0], wrong)
+    with pytest.raises(ValueError, match=exactly("counts must be at least 1, got 0")):
+        ensemble.monte_carlo(lambda: P[0], (0, 1))
+    with pytest.raises(TypeError, match=exactly("counts must be an integer, got 1.5")):
+        ensemble.monte_carlo(lambda: P[0], (1.5,))
+    with pytest.raises(ValueError, match=exactly("predict() must not be negative, got -0.8; did you pass logits?")):
+        ensemble.monte_carlo(lambda: P[0] - 1.0, [1])
+    with pytest.raises(TypeError, match=r"^predict\(\) must hold floating-point numbers"):
+        ensemble.monte_carlo(lambda: [1, 0], [1])
+    # 0 is a probability
+    np.testing.assert_array_equal(ensemble.monte_carlo(lambda: np.eye(2), [1]), [np.eye(2)])
+
+
 def test_float32_stays_float32():
     for mean in (ensemble.arithmetic_mean, ensemble.geometric_mean):
         assert mean(P.astype(np.float32)).dtype == np.float32

@@ -25,6 +25,25 @@ def test_by_hand():
     assert metrics.brier_score(P, LABELS) == pytest.approx(np.mean(squares), rel=1e-13)
 
 
+def test_against_scikit_learn():
+    from sklearn.metrics import accuracy_score, log_loss
+
+    rng = np.random.default_rng(3)
+    p, labels = rng.dirichlet(np.ones(5), 60), rng.integers(0, 5, 60)
+    assert metrics.accuracy(p, labels) == pytest.approx(accuracy_score(labels, p.argmax(axis=1)), rel=1e-13)
+    expected = log_loss(labels, p, labels=np.arange(5))
+    assert metrics.negative_log_likelihood(p, labels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_perfect_predictions_have_a_small_calibration_error():
+    rng = np.random.default_rng(4)
+    p = rng.dirichlet(np.ones(3), 20000)
+    labels = (rng.random((20000, 1)) > p.cumsum(axis=1)).sum(axis=1)
+    assert 0 < metrics.calibration_error(p, labels) < 0.02
+    sharp = p**3 / (p**3).sum(axis=1, keepdims=True)
+    assert metrics.calibration_error(sharp, labels) > 0.1
+
+
 def test_reliability_by_hand():
     count, confidence, accuracy = metrics.reliability(P, LABELS, bins=2)
     np.testing.assert_array_equal(count, [1, 3])  # 0.5 lies in the lower bin
