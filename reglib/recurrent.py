@@ -1,8 +1,8 @@
 r"""Recurrent networks over whole sequences, backpropagation through time, and dropout at every place.
 
 Sequences have shape (..., B, T, D): batch, steps, inputs, with leading axes for replicas as in `reglib.layers`.
-A cell (`reglib.cells`, `reglib.layer_norm_lstm`) computes one step; everything around it is here, the same for every cell. With y_t the
-output and (h_t, c_t) the state that is carried on (c for an LSTM only), step t does::
+A cell (`reglib.cells`, `reglib.layer_norm_lstm`) computes one step; everything around it is here, the same for
+every cell. With y_t the output and (h_t, c_t) the state that is carried on (c for an LSTM only), step t does::
 
     h'_t, c'_t = cell(input * x_t, recurrent * h_{t-1}, h_{t-1}, c_{t-1}; candidate),
     y_t = zone_h h_{t-1} + (1 - zone_h) h'_t,

@@ -1,4 +1,4 @@
-"""Cells: their parameters, what they say of themselves, and the dtype of what they prepare; values in test_recurrent.py."""
+"""Cells: their parameters, what they keep, and the dtype of what they prepare. Values: test_recurrent.py."""
 
 import numpy as np
 import pytest
