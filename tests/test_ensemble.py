@@ -43,8 +43,12 @@ def test_zeros():
     message = "probabilities must leave a class that no network gives 0, in every prediction"
     with pytest.raises(ValueError, match=exactly(message)):
         ensemble.geometric_mean(np.eye(2))
-    tiny = np.array([[1e-300, 2e-300]] * 3)
-    np.testing.assert_allclose(ensemble.geometric_mean(tiny), [1 / 3, 2 / 3], rtol=1e-12)
+    tiny = np.array([[[1e-300, 2e-300], [0.5, 0.5]]] * 3)
+    np.testing.assert_allclose(ensemble.geometric_mean(tiny), [[1 / 3, 2 / 3], [0.5, 0.5]], rtol=1e-12)
+    tiniest = np.array([[[1e-320, 2e-320], [0.5, 0.5]]] * 3)  # e to the power of their logarithm has lost its digits
+    ratio = tiniest[0, 0, 1] / tiniest[0, 0, 0]
+    got = ensemble.geometric_mean(tiniest)[0]
+    assert got[1] / got[0] == pytest.approx(ratio, rel=1e-9)
 
 
 def test_monte_carlo_averages_the_first_passes():

@@ -113,6 +113,20 @@ def test_bad_input_is_named(metric):
             metric(P, np.array(wrong))
 
 
+@pytest.mark.parametrize("metric", ALL)
+def test_bad_labels_of_replicas_are_named(metric):
+    p = np.stack([P, P])
+    with pytest.raises(ValueError, match=exactly("labels must have shape (2, 4), or (4,) for all replicas; got (2,)")):
+        metric(p, np.array([0, 1]))
+    with pytest.raises(ValueError, match=exactly("labels must lie in 0, ..., 2; got values from 0 to 3")):
+        metric(p, np.array([0, 1, 2, 3]))
+
+
+def test_an_empty_bin_costs_nothing():
+    # a certain wrong answer and a certain right one, in the last of many bins; all others are empty
+    assert metrics.calibration_error(np.eye(2), np.array([0, 0]), 40) == 0.5
+
+
 def test_bins_must_be_a_number_of_bins():
     for metric in (metrics.reliability, metrics.calibration_error):
         with pytest.raises(ValueError, match=exactly("bins must be at least 1, got 0")):

@@ -314,3 +314,23 @@ def test_bad_noise_is_named():
         mlp.forward(PARAMS, x, noise=[x > 0, None])
     with pytest.raises(TypeError, match=r"^x must hold floating-point numbers"):
         mlp.forward(PARAMS, x.astype(int), noise=[np.ones((4, 2)), None])
+
+
+def test_noise_of_another_precision_leaves_the_dtype_alone():
+    r = rng()
+    params = mlp.init(r, SIZES, dtype=np.float32)
+    x, labels = r.standard_normal((7, 3), dtype=np.float32), r.integers(0, 2, 7)
+    noise = [r.standard_normal((7, 3)), (r.standard_normal((7, 5)), r.standard_normal((7, 5))), r.standard_normal(4)]
+    logits, cache = mlp.forward(params, x, noise=noise)
+    assert logits.dtype == np.float32
+    assert {array.dtype for pair in cache for array in pair} == {np.dtype(np.float32)}
+    grads = mlp.loss_and_grads(params, x, labels, noise=noise)[1]
+    assert {g.dtype for g in grads} == {np.dtype(np.float32)}
+
+
+def test_a_diverged_network_passes_through_noise():
+    x = np.array([[np.inf, 1.0], [np.nan, 2.0]])
+    _, cache = mlp.forward(PARAMS, x, noise=[np.ones(2), None])
+    np.testing.assert_array_equal(cache[0][1], x)
+    _, cache = mlp.forward(PARAMS, np.ones((2, 2)), noise=[np.array([1.0, np.inf]), None])
+    np.testing.assert_array_equal(cache[0][1], [[1, np.inf]] * 2)
