@@ -328,6 +328,7 @@ def test_noise_of_another_precision_leaves_the_dtype_alone():
     assert {g.dtype for g in grads} == {np.dtype(np.float32)}
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_a_diverged_network_passes_through_noise():
     x = np.array([[np.inf, 1.0], [np.nan, 2.0]])
     _, cache = mlp.forward(PARAMS, x, noise=[np.ones(2), None])
