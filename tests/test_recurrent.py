@@ -324,10 +324,22 @@ def test_dtype_follows(name):
     np.testing.assert_allclose(output, exact, rtol=0, atol=1e-4)
 
 
-def test_float32_parameters_meet_float64_inputs_in_float64():
+def test_float32_meets_float64_in_float64():
     params, x, _ = problem(LSTM())
-    output, _, _ = recurrent.forward(LSTM(), [p.astype(np.float32) for p in params], x)
-    assert output.dtype == np.float64
+    low = [p.astype(np.float32) for p in params]
+    for mixed in ((low, x), (params, x.astype(np.float32)), ([params[0], *low[1:]], x.astype(np.float32))):
+        output, (h, c), cache = recurrent.forward(LSTM(), *mixed)
+        grad_x, grads, start = recurrent.backward(cache, output, (h, c))
+        assert {a.dtype for a in (output, h, c, grad_x, *grads, *start)} == {np.dtype(np.float64)}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_dtype_follows_without_a_state_and_its_gradient(name):
+    cell = CELLS[name]
+    params, x, _ = problem(cell)
+    output, final, cache = recurrent.forward(cell, [p.astype(np.float32) for p in params], x.astype(np.float32))
+    _, grads, start = recurrent.backward(cache, output)
+    assert {a.dtype for a in (output, *as_tuple(final), *grads, *as_tuple(start))} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -521,3 +533,20 @@ def test_nan_is_passed_on():
     assert np.isfinite(output[[0, 2]]).all()
     assert np.isfinite(output[1, :2]).all()
     assert np.isnan(output[1, 2:]).all()
+
+
+def test_nan_in_a_parameter_a_state_a_mask_or_a_gradient_is_passed_on():
+    for position in range(3):
+        params, x, state = problem(LSTM())
+        params[position][...] = np.nan
+        assert np.isnan(recurrent.forward(LSTM(), params, x, state)[0]).all()
+    params, x, (h, c) = problem(LSTM())
+    nan = np.full((B, H), np.nan)
+    assert np.isnan(recurrent.forward(LSTM(), params, x, (nan, c))[0]).all()
+    assert np.isnan(recurrent.forward(LSTM(), params, x, (h, nan))[0]).all()
+    assert np.isnan(recurrent.step(LSTM(), params, np.full((B, D), np.nan), (h, c))[0]).all()
+    mask = np.full((B, T, H), np.nan)
+    output, final, cache = recurrent.forward(LSTM(), params, x, (h, c), noise=Noise(output=mask))
+    assert np.isnan(output).all()
+    assert np.isnan(recurrent.backward(cache, mask)[0]).all()
+    assert np.isnan(recurrent.backward(cache, None, (nan, final[1]))[0]).all()
