@@ -67,6 +67,13 @@ def test_by_hand():
     assert dropout_penalty.expected_loss(w, x, y, 0) == (1 + 16) / 4
 
 
+def test_inverted_is_the_default():
+    w, x, y = problem()
+    for function in (dropout_penalty.expected_loss, dropout_penalty.expected_gradient):
+        np.testing.assert_array_equal(function(w, x, y, 0.3), function(w, x, y, 0.3, inverted=True))
+        assert not np.allclose(function(w, x, y, 0.3), function(w, x, y, 0.3, inverted=False))
+
+
 def test_gate_moments():
     mean, variance = dropout_penalty.gate_moments(np.array([0.0, 0.2, 0.5, 0.8]))
     np.testing.assert_array_equal(mean, 1)

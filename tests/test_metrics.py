@@ -44,6 +44,19 @@ def test_perfect_predictions_have_a_small_calibration_error():
     assert metrics.calibration_error(sharp, labels) > 0.1
 
 
+def test_a_confidence_that_rounding_has_pushed_above_1_lies_in_the_last_bin():
+    p = np.array([[1 + 2.0**-50, 0.0, 0.0]])
+    np.testing.assert_array_equal(metrics.reliability(p, np.array([0]), 4)[0], [0, 0, 0, 1])
+
+
+def test_the_default_bins_on_many_predictions():
+    rng = np.random.default_rng(5)
+    p, labels = rng.dirichlet(np.ones(3), 500), rng.integers(0, 3, 500)
+    errors = {bins: metrics.calibration_error(p, labels, bins) for bins in (14, 15, 16)}
+    assert metrics.calibration_error(p, labels) == errors[15]
+    assert len(set(errors.values())) == 3
+
+
 def test_reliability_by_hand():
     count, confidence, accuracy = metrics.reliability(P, LABELS, bins=2)
     np.testing.assert_array_equal(count, [1, 3])  # 0.5 lies in the lower bin
@@ -125,6 +138,15 @@ def test_bad_labels_of_replicas_are_named(metric):
 def test_an_empty_bin_costs_nothing():
     # a certain wrong answer and a certain right one, in the last of many bins; all others are empty
     assert metrics.calibration_error(np.eye(2), np.array([0, 0]), 40) == 0.5
+
+
+def test_replicas_are_named_in_errors():
+    rng = np.random.default_rng(6)
+    p = rng.dirichlet(np.ones(3), (2, 5))
+    with pytest.raises(ValueError, match=exactly("labels must have shape (2, 5), or (5,) for all replicas; got (2,)")):
+        metrics.accuracy(p, np.array([0, 1]))
+    with pytest.raises(ValueError, match=exactly("labels must lie in 0, ..., 2; got values from 0 to 4")):
+        metrics.accuracy(p, np.array([0, 1, 2, 2, 4]))
 
 
 def test_bins_must_be_a_number_of_bins():
