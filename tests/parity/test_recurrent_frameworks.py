@@ -138,9 +138,6 @@ def test_dropout_between_two_layers_of_torch(torch):
     (output * torch.tensor(grad)).sum().backward()
     torch.manual_seed(3)
     mask = torch.nn.functional.dropout(torch.ones((T, B, H), dtype=torch.float64), rate).numpy().swapaxes(0, 1)
-    if np.abs(_two_layers(cell, first, second, x, mask, grad)[0] - output.detach().numpy()).max() > TOLERANCE:
-        torch.manual_seed(3)  # the layer may draw batch first
-        mask = torch.nn.functional.dropout(torch.ones((B, T, H), dtype=torch.float64), rate).numpy()
     mine = _two_layers(cell, first, second, x, mask, grad)
     theirs = [output.detach().numpy(), inputs.grad.numpy()]
     agree(mine, theirs + torch_gradients(module, first, "_l0") + torch_gradients(module, second, "_l1"))
