@@ -51,6 +51,11 @@ def test_zeros():
     assert got[1] / got[0] == pytest.approx(ratio, rel=1e-9)
 
 
+def test_each_prediction_has_a_scale_of_its_own():
+    p = np.array([[[2.0**-1074, 3 * 2.0**-1074], [0.7, 0.3]]])
+    np.testing.assert_allclose(ensemble.geometric_mean(p), [[0.25, 0.75], [0.7, 0.3]], rtol=1e-10)
+
+
 def test_monte_carlo_averages_the_first_passes():
     passes = iter(P)
     calls = []
