@@ -197,7 +197,7 @@ def leading_axes(x, w):
 
 def merged(array, own, dtype):
     """Merge the leading axes of a parameter that has ``own`` axes of its own."""
-    return array.reshape(-1, *array.shape[array.ndim - own :]).astype(dtype, copy=False)
+    return np.asarray(array.reshape(-1, *array.shape[array.ndim - own :]), dtype)
 
 
 def start_state(name, state, cell, layout, hidden):
@@ -216,7 +216,7 @@ def start_state(name, state, cell, layout, hidden):
         array = float_array(f"{part} of {name}", array, finite=False)
         if array.shape != shape:
             raise ValueError(f"{part} of {name} must have shape {shape}, got {array.shape}")
-        arrays.append(array.reshape(layout.replicas, layout.batch, hidden).astype(layout.dtype, copy=False))
+        arrays.append(np.asarray(array.reshape(layout.replicas, layout.batch, hidden), layout.dtype))
     return arrays
 
 
