@@ -71,7 +71,7 @@ def _parameter_gradients(grad, x, w):
 
 def _sum_leading(array, ndim):
     """Sum over the leading axes that a shared argument does not have."""
-    return array.sum(axis=tuple(range(array.ndim - ndim)))
+    return array.sum(axis=tuple(range(array.ndim - ndim))) if array.ndim > ndim else array
 
 
 def _checked(x, w):
