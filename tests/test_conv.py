@@ -194,6 +194,9 @@ def test_bad_input_is_named():
     message = "x has 3 channels on its last axis, but w of shape (3, 3, 2, 2) takes 2"
     with pytest.raises(ValueError, match=exactly(message)):
         conv.conv2d(x, w[:, :, :2], b)
+    message = "x has 3 channels on its last axis, but w of shape (7, 3, 2, 4, 2) takes 4"
+    with pytest.raises(ValueError, match=exactly(message)):
+        conv.conv2d(x, np.ones((7, 3, 2, 4, 2)), np.ones((7, 2)))
     message = "size must be rows and columns within images of (5, 4), got (5, 5)"
     with pytest.raises(ValueError, match=exactly(message)):
         conv.conv2d(x, np.ones((5, 5, 3, 2)), b)
@@ -218,6 +221,8 @@ def test_bad_input_is_named():
             pool(np.ones((1, 4, 5, 1)), 4)
         with pytest.raises(TypeError, match=exactly("size must be an integer, got 2.0")):
             pool(x, 2.0)
+        with pytest.raises(ValueError, match=exactly("size must be at least 1, got 0")):
+            pool(x, 0)
     message = "grad must have the shape of the output, (2, 1, 4, 3); got (2, 5, 4, 3)"
     with pytest.raises(ValueError, match=exactly(message.replace("(2, 1, 4, 3)", "(2, 2, 2, 3)"))):
         conv.max_pool2d_backward(x, x[:, :4], 2)
