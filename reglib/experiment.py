@@ -135,7 +135,7 @@ class Comparison:
             f'<td style="text-align: left">{escape(text)}</td></tr>'
             for name, text in self._cells()
         ]
-        return "\n".join(["<table>", *lines, "</table>"])
+        return "\n".join(['<div class="reglib-table"><table>', *lines, "</table></div>"])
 
 
 def mean_interval(values, *, confidence=0.95):

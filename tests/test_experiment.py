@@ -194,8 +194,8 @@ def test_the_tables():
         "| Paired seeds | 20 |",
     ]
     html = result._repr_html_().splitlines()
-    assert html[0] == "<table>"
-    assert html[-1] == "</table>"
+    assert html[0] == '<div class="reglib-table"><table>'
+    assert html[-1] == "</table></div>"
     assert len(html) == 11
     assert html[4] == (
         '<tr><th scope="row" style="text-align: left">Mean, &lt;b&gt;</th>'
