@@ -213,7 +213,7 @@ def _checked(x, size, stride, padding):
     x = _images("x", x)
     size = tuple(integer("size", k, low=1) for k in size)
     stride, padding = integer("stride", stride, low=1), integer("padding", padding, low=0)
-    if len(size) != 2 or any(_out(n, k, 1, padding) < 1 for n, k in zip(x.shape[-3:-1], size, strict=True)):
+    if len(size) != 2 or any(k > n + 2 * padding for n, k in zip(x.shape[-3:-1], size, strict=True)):
         raise ValueError(f"size must be rows and columns within images of {x.shape[-3:-1]}, got {size}")
     return x, size, stride, padding
 

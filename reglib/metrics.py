@@ -62,7 +62,7 @@ def reliability(probabilities, labels, bins=15):
     bins = integer("bins", bins, low=1)
     confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == labels
-    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    which = np.minimum(np.ceil(confidence * bins), bins) - 1
     member = which[..., None] == np.arange(bins)
     count = member.sum(axis=-2)
     with np.errstate(invalid="ignore"):
@@ -83,8 +83,7 @@ def calibration_error(probabilities, labels, bins=15):
     ``probabilities``, ``labels`` and ``bins`` are those of `reliability`.
     """
     count, confidence, right = reliability(probabilities, labels, bins)
-    gap = np.where(count > 0, np.abs(right - confidence), 0)
-    return (count * gap).sum(axis=-1) / count.sum(axis=-1)
+    return np.nansum(count * np.abs(right - confidence), axis=-1) / count.sum(axis=-1)
 
 
 def _of_the_right_class(probabilities, labels):

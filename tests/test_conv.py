@@ -62,11 +62,11 @@ def test_the_definition_and_its_gradients(size, stride, padding):
 @pytest.mark.parametrize("w_lead", [(), (3,)])
 def test_replicas_share_or_have_their_own(x_lead, w_lead):
     r = rng()
-    x, w = r.standard_normal((*x_lead, 2, 5, 4, 2)), r.standard_normal((*w_lead, 3, 3, 2, 4))
+    x, w = r.standard_normal((*x_lead, 2, 4, 5, 2)), r.standard_normal((*w_lead, 3, 3, 2, 4))
     b = r.standard_normal((*w_lead, 4))
     y = conv.conv2d(x, w, b, padding=1)
     lead = x_lead or w_lead
-    assert y.shape == (*lead, 2, 5, 4, 4)
+    assert y.shape == (*lead, 2, 4, 5, 4)
     grad = r.standard_normal(y.shape)
     grads = conv.conv2d_backward(grad, x, w, padding=1)
     assert [g.shape for g in grads] == [x.shape, w.shape, b.shape]
@@ -99,6 +99,7 @@ def test_patches_come_in_the_order_of_the_kernel():
     seen = conv.patches(x, (2, 3))
     assert seen.shape == (1, 2, 2, 12)
     np.testing.assert_array_equal(seen[0, 1, 1], x[0, 1:3, 1:4].ravel())
+    np.testing.assert_array_equal(conv.patches(x, (3, 4))[0, 0, 0], x.ravel())
     back = conv.patches_backward(np.ones_like(seen), x.shape, (2, 3))
     np.testing.assert_array_equal(back[0, ..., 0], [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2, 2, 1]])
 
@@ -188,6 +189,8 @@ def test_bad_input_is_named():
     x, w, b = np.ones((2, 5, 4, 3)), np.ones((3, 3, 3, 2)), np.zeros(2)
     with pytest.raises(ValueError, match=exactly("x must have shape (..., B, rows, columns, C), got (5, 4, 3)")):
         conv.conv2d(x[0], w, b)
+    with pytest.raises(ValueError, match=exactly("x must have shape (..., B, rows, columns, C), got (5, 4, 3)")):
+        conv.patches(x[0], (3, 3))
     message = "w must have shape (..., kernel rows, kernel columns, C_in, C_out), got (3, 3, 2)"
     with pytest.raises(ValueError, match=exactly(message)):
         conv.conv2d(x, w[0], b)

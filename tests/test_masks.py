@@ -149,6 +149,13 @@ def test_gaussian_has_one_rate_a_replica_and_is_double_by_default():
     np.testing.assert_allclose(noise, expected, rtol=1e-13, atol=1e-13)
 
 
+def test_gaussian_in_single_precision_computes_in_single_precision():
+    rates = np.array([0.1, 0.3, 0.9])
+    std = np.sqrt(rates / (1 - rates)).astype(np.float32)[:, None]
+    expected = std * rng().standard_normal((3, 100), dtype=np.float32) + np.float32(1)
+    np.testing.assert_array_equal(masks.gaussian(rng(), (3, 100), rates, dtype=np.float32), expected)
+
+
 def test_noise_shape():
     assert masks.noise_shape((8, 28, 27, 3), (1, 2)) == (8, 1, 1, 3)
     assert masks.noise_shape((8, 28, 27, 3), (-3, -2)) == (8, 1, 1, 3)
@@ -181,6 +188,8 @@ def test_all_masks_in_order_and_one_rate_a_unit():
     np.testing.assert_array_equal(every, [[False, False], [True, False], [False, True], [True, True]])
     np.testing.assert_allclose(masks.probabilities(every, np.array([0.1, 0.4])), [0.04, 0.36, 0.06, 0.54], rtol=1e-14)
     assert masks.probabilities(np.ones((3, 2, 4), bool), 0.5).shape == (3, 2)
+    kept = masks.probabilities(np.ones((3, 2, 4), bool), np.array([0.1, 0.2, 0.5, 0.5]))
+    np.testing.assert_allclose(kept, np.full((3, 2), 0.18), rtol=1e-14)
     assert masks.all_masks(20).shape == (2**20, 20)
 
 
@@ -226,6 +235,6 @@ def test_other_bad_input():
     with pytest.raises(TypeError, match=exactly("masks must be an array of bool, (..., n); got bool of shape ()")):
         masks.probabilities(True, 0.5)
     with pytest.raises(ValueError, match=exactly("rate must be a number or have shape (3,), one a unit; got (2,)")):
-        masks.probabilities(np.ones((2, 3), bool), np.array([0.1, 0.2]))
+        masks.probabilities(np.ones((2, 4, 3), bool), np.array([0.1, 0.2]))
     with pytest.raises(ValueError, match=r"^rate must be a finite number in \[0, 1\), got 1"):
         masks.probabilities(np.ones((2, 3), bool), 1)

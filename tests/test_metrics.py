@@ -136,6 +136,13 @@ def test_bad_labels_of_replicas_are_named(metric):
         metric(p, np.array([0, 1, 2, 3]))
 
 
+def test_sums_may_be_off_by_a_hundred_roundings():
+    eps = np.finfo(float).eps
+    assert metrics.accuracy(np.array([[0.5, 0.5 + 100 * eps]]), np.array([1])) == 1
+    with pytest.raises(ValueError, match=r"sum to 1 over the classes"):
+        metrics.accuracy(np.array([[0.5, 0.5 + 101 * eps]]), np.array([1]))
+
+
 def test_an_empty_bin_costs_nothing():
     # a certain wrong answer and a certain right one, in the last of many bins; all others are empty
     assert metrics.calibration_error(np.eye(2), np.array([0, 0]), 40) == 0.5
