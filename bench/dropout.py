@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from bench.timing import Timing, race
 from reglib import dropout, masks, mlp, optim
@@ -46,7 +47,10 @@ def layer_race():
 
 
 def step_race():
-    """One step of SGD for 32 networks with dropout: batched, beside 32 PyTorch models in turn and torch.func.vmap."""
+    """One step of SGD for 32 networks with dropout: batched, beside 32 PyTorch models in turn and torch.func.vmap.
+
+    Once with one thread, as the book's notebooks run, and once with all.
+    """
     rng = np.random.default_rng(0)
     params = mlp.init(rng, SIZES, replicas=(REPLICAS,), dtype=np.float32)
     x = rng.standard_normal((REPLICAS, BATCH, SIZES[0]), dtype=np.float32)
@@ -84,7 +88,14 @@ def step_race():
         "PyTorch: torch.func.vmap": vmap,
     }
     title = f"A training step with dropout, 32 networks of {'-'.join(map(str, SIZES))}, batch {BATCH}, float32"
-    return [(title, [*race(competitors), at_peak()])]
+    every = torch.get_num_threads()
+    races = []
+    for threads in sorted({1, every}):
+        torch.set_num_threads(threads)
+        with threadpool_limits(threads):
+            races.append((f"{title}, threads: {threads}", [*race(competitors), at_peak()]))
+    torch.set_num_threads(every)
+    return races
 
 
 def at_peak():
