@@ -139,6 +139,17 @@ def test_it_learns_and_stays_float32():
     assert {g.dtype for g in convnet.loss_and_grads(start, x, labels, noise=wide)[1]} == {np.dtype(np.float32)}
 
 
+def test_nan_spoils_its_own_image_alone():
+    params, x, _ = problem()
+    noise = [np.ones_like(x), None, None]
+    for array in (x, noise[0]):
+        array[1, 2, 3, 0] = np.nan
+        logits, _ = convnet.forward(params, x, noise=noise)
+        np.testing.assert_array_equal(np.isnan(logits).all(axis=1), np.arange(6) == 1)
+        assert np.isfinite(np.delete(logits, 1, axis=0)).all()
+        array[1, 2, 3, 0] = 1
+
+
 def test_bad_input_is_named():
     params, x, labels = problem()
     with pytest.raises(TypeError, match=r"^rng must be a numpy.random.Generator"):
