@@ -93,6 +93,24 @@ def gaussian_backward(grad, noise):
     return grad * _noise(noise, "grad", grad)
 
 
+def additive(x, noise):
+    """Additive noise, y = x + noise; with `reglib.masks.normal` this is Gaussian noise.
+
+    ``noise`` is an array of floats that broadcasts to ``x``. Its mean is 0, so
+    inference needs no change. For a linear model the penalty it amounts to is plain
+    L2, whatever the scale of x (Bishop 1995 for networks and small noise).
+    """
+    x = float_array("x", x, finite=False)
+    return x + _noise(noise, "x", x)
+
+
+def additive_backward(grad, noise):
+    """Gradient through `additive`: ``grad`` itself, since the noise does not depend on x; ``noise`` is only checked."""
+    grad = float_array("grad", grad, finite=False)
+    _noise(noise, "grad", grad)
+    return grad.copy()
+
+
 def alpha_constants(rate, *, mean=0.0, variance=1.0):
     """Return a and b of alpha dropout, which give its output the mean and the variance of its input.
 

@@ -80,13 +80,38 @@ def gaussian(rng, shape, rate, *, dtype=np.float64):
     """
     generator("rng", rng)
     shape, rate = _shape(shape), _rate(rate)
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {dtype}")
+    dtype = _float_type(dtype)
     std = _per_replica(np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))).astype(dtype), shape)
     noise = rng.standard_normal(shape, dtype=dtype)
     noise *= std
     noise += 1
+    return noise
+
+
+def normal(rng, shape, std, *, dtype=np.float64):
+    """Draw additive noise: N(0, std^2), the mean 0 and the standard deviation ``std``.
+
+    Added to the inputs it is the noise of Bishop (1995); with ``std=1`` it is the
+    epsilon that `reglib.variational` turns into noise of a learned strength.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+    std : float or ndarray, (S,)
+        Standard deviation, at least 0; an array holds one number a replica.
+    dtype : numpy.float64 or numpy.float32
+
+    Returns
+    -------
+    ndarray of floats
+    """
+    generator("rng", rng)
+    shape, std = _shape(shape), number("std", std, low=0, replicas=True)
+    dtype = _float_type(dtype)
+    std = _per_replica(np.asarray(std).astype(dtype), shape, "std")
+    noise = rng.standard_normal(shape, dtype=dtype)
+    noise *= std
     return noise
 
 
@@ -158,6 +183,14 @@ def _rate(rate):
     return number("rate", rate, low=0, high=1, high_open=True, replicas=True)
 
 
-def _per_replica(values, shape):
+def _float_type(dtype):
+    """Return a dtype that is float32 or float64."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {dtype}")
+    return dtype
+
+
+def _per_replica(values, shape, name="rate"):
     """Return one value a replica in a shape that broadcasts to that of the mask."""
-    return replica_shape("rate", values, "the mask", np.broadcast_to(values.dtype.type(0), shape))
+    return replica_shape(name, values, "the mask", np.broadcast_to(values.dtype.type(0), shape))

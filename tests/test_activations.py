@@ -1,5 +1,6 @@
 """Values by hand, derivatives by central differences, and the edges."""
 
+import math
 import re
 
 import numpy as np
@@ -54,6 +55,16 @@ def test_selu_keeps_mean_zero_and_variance_one():
     up, down = activations.selu(nodes), activations.selu(-nodes)
     assert density @ (up + down) == pytest.approx(0, abs=1e-12)
     assert density @ (up**2 + down**2) == pytest.approx(1, abs=1e-12)
+
+
+def test_selus_constants_solve_their_equations_in_closed_form():
+    """E[selu(Z)] = 0 and E[selu(Z)^2] = 1, half a line at a time, with the complementary error function."""
+    root_e_phi = np.exp(0.5) * math.erfc(np.sqrt(0.5)) / 2  # E[exp(Z); Z < 0]
+    e2_phi = np.exp(2.0) * math.erfc(np.sqrt(2.0)) / 2  # E[exp(2 Z); Z < 0]
+    alpha = 1 / np.sqrt(2 * np.pi) / (0.5 - root_e_phi)
+    scale = (0.5 + alpha**2 * (e2_phi - 2 * root_e_phi + 0.5)) ** -0.5
+    assert pytest.approx(alpha, abs=1e-12) == activations.SELU_ALPHA
+    assert pytest.approx(scale, abs=1e-12) == activations.SELU_SCALE
 
 
 def test_no_overflow_far_out():

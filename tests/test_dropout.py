@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reglib import dropout, gradcheck, masks
+from reglib import activations, dropout, gradcheck, masks, mlp
 
 
 def exactly(text):
@@ -33,6 +33,8 @@ def test_values_by_hand():
     np.testing.assert_allclose(dropout.unscaled_test(X, 0.2), 0.8 * X, rtol=1e-15)
     for apply in (dropout.gaussian, dropout.gaussian_backward):
         np.testing.assert_array_equal(apply(X, NOISE), [[0.5, -4, -3], [0, 5, -18]])
+    np.testing.assert_array_equal(dropout.additive(X, NOISE), [[1.5, 0, 2], [4, 6, -3]])
+    np.testing.assert_array_equal(dropout.additive_backward(X, NOISE), X)
     np.testing.assert_array_equal(dropout.multiplier(MASK, 0.75), [[4, 0, 4], [0, 4, 4]])
     assert dropout.multiplier(MASK, 0.75).dtype == np.float64
 
@@ -91,6 +93,43 @@ def test_alpha_with_a_shared_mask_drops_features():
     np.testing.assert_allclose(dropout.alpha(x, mask, 0.3), dropout.alpha(x, full, 0.3), rtol=1e-15)
 
 
+@pytest.mark.parametrize(("shared", "channel_axis"), [((2, 3), 1), ((1, 2), 3), (1, 2)])
+def test_alpha_drops_channels_wherever_their_axis_is(shared, channel_axis):
+    x = rng().standard_normal((50, 9, 8, 7) if channel_axis != 2 or shared != 1 else (50, 9, 8))
+    mask = masks.bernoulli(rng(), masks.noise_shape(x.shape, shared), 0.4)
+    y, grad = dropout.alpha(x, mask, 0.4), dropout.alpha_backward(x, mask, 0.4)
+    a, b = dropout.alpha_constants(0.4)
+    for example in range(50):
+        for channel in range(x.shape[channel_axis]):
+            piece = (example, *(slice(None),) * (channel_axis - 1), channel)
+            if mask[example].ravel()[channel]:
+                np.testing.assert_allclose(y[piece], a * x[piece] + b, rtol=1e-12, atol=1e-14)
+                np.testing.assert_allclose(grad[piece], a * x[piece], rtol=1e-12)
+            else:
+                np.testing.assert_allclose(y[piece], a * dropout.ALPHA_PRIME + b, rtol=1e-12)
+                np.testing.assert_array_equal(grad[piece], 0)
+
+
+def through_layers(noise, depth=32, width=200):
+    """Mean and variance of SELU units after many layers with LeCun-normal weights, with noise behind each layer."""
+    draw = rng()
+    h = draw.standard_normal((400, width))
+    for _ in range(depth):
+        w, _ = mlp.init(draw, (width, width), activation="selu")
+        h = noise(draw, activations.selu(h @ w))
+    return h.mean(), h.var()
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_alpha_dropout_keeps_mean_and_variance_through_32_layers(rate):
+    """Of an infinitely wide network both would be kept exactly; 200 units wander a little."""
+    mean, variance = through_layers(lambda draw, h: dropout.alpha(h, masks.bernoulli(draw, h.shape, rate), rate))
+    assert abs(mean) < 0.1
+    assert abs(variance - 1) < 0.2
+    _, plain = through_layers(lambda draw, h: dropout.dropout(h, masks.bernoulli(draw, h.shape, rate), rate))
+    assert plain - 1 > 0.4
+
+
 def test_bad_input_of_alpha():
     for rate in (-0.1, 1, np.nan):
         with pytest.raises(ValueError, match=exactly(f"rate must be a finite number in [0, 1), got {rate!r}")):
@@ -122,6 +161,8 @@ def test_a_shared_mask_broadcasts(shape):
     np.testing.assert_array_equal(dropout.dropout(X, mask, 0.5), 2 * X * mask)
     noise = masks.gaussian(rng(), shape, 0.5)
     np.testing.assert_allclose(dropout.gaussian(X, noise), X * noise, rtol=1e-15)
+    np.testing.assert_allclose(dropout.additive(X, noise), X + noise, rtol=1e-15)
+    np.testing.assert_array_equal(dropout.additive_backward(X, noise), X)
 
 
 def test_one_rate_a_replica():
@@ -161,6 +202,7 @@ def test_the_mean_over_all_masks_is_the_input(rate, seed):
         (lambda x: dropout.dropout(x, MASK, 0.3), lambda grad: dropout.dropout_backward(grad, MASK, 0.3)),
         (lambda x: dropout.unscaled(x, MASK), lambda grad: dropout.unscaled_backward(grad, MASK)),
         (lambda x: dropout.gaussian(x, NOISE), lambda grad: dropout.gaussian_backward(grad, NOISE)),
+        (lambda x: dropout.additive(x, NOISE), lambda grad: dropout.additive_backward(grad, NOISE)),
         (
             lambda x: dropout.alpha(x, MASK, 0.3, mean=0.5, variance=2.0),
             lambda grad: dropout.alpha_backward(grad, MASK, 0.3, mean=0.5, variance=2.0),
@@ -183,6 +225,8 @@ def test_the_dtype_is_that_of_the_input_and_nothing_changes_in_place():
         dropout.unscaled_test(x, np.float64(0.2)),
         dropout.gaussian(x, noise),
         dropout.gaussian_backward(x, noise),
+        dropout.additive(x, noise),
+        dropout.additive_backward(x, noise),
         dropout.multiplier(mask, 0.2, np.float32),
         dropout.alpha(x, mask, 0.2),
         dropout.alpha_backward(x, mask, np.float64(0.2)),
@@ -203,6 +247,8 @@ def test_errors_in_the_numbers_are_passed_on_not_hidden():
     np.testing.assert_array_equal(dropout.unscaled_test(x, 0.5), [np.nan, np.inf, 0.5])
     for apply in (dropout.gaussian, dropout.gaussian_backward):
         np.testing.assert_array_equal(apply(x, np.ones(3)), x)
+    for apply in (dropout.additive, dropout.additive_backward):
+        np.testing.assert_array_equal(apply(x, np.zeros(3)), x)
     for apply in (dropout.alpha, dropout.alpha_backward):
         np.testing.assert_array_equal(np.isfinite(apply(x, np.ones(3, bool), 0.5)), [False, False, True])
 
@@ -246,7 +292,15 @@ def test_masks_that_do_not_fit_are_refused(name):
             call(wrong, MASK)
 
 
-@pytest.mark.parametrize(("call", "argument"), [(dropout.gaussian, "x"), (dropout.gaussian_backward, "grad")])
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (dropout.gaussian, "x"),
+        (dropout.gaussian_backward, "grad"),
+        (dropout.additive, "x"),
+        (dropout.additive_backward, "grad"),
+    ],
+)
 def test_noise_that_does_not_fit_is_refused(call, argument):
     message = f"noise must broadcast to {argument} of shape (2, 3) without enlarging it, got (1, 2, 3)"
     with pytest.raises(ValueError, match=exactly(message)):

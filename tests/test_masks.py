@@ -138,6 +138,46 @@ def test_gaussian_moments_and_independence(rate, dtype):
         assert_independent_neighbors(noise, axis)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_normal_moments_and_independence(dtype):
+    stds = np.array([0.0, 0.3, 2.0])
+    noise = masks.normal(rng(), (3, 200, 250), stds, dtype=dtype)
+    assert noise.dtype == dtype
+    np.testing.assert_array_equal(noise[0], 0)
+    for drawn, std in zip(noise[1:].astype(float), stds[1:], strict=True):
+        assert_mean(drawn, 0, std)
+        assert_normal_variance(drawn, std**2)
+        assert_distribution(drawn, stats.norm(0, std))
+        for axis in range(2):
+            assert_independent_neighbors(drawn, axis)
+    expected = stds.astype(dtype)[:, None] * rng().standard_normal((3, 50), dtype=dtype)
+    np.testing.assert_array_equal(masks.normal(rng(), (3, 50), stds, dtype=dtype), expected)
+
+
+def test_normal_is_double_by_default_and_takes_a_shape_as_it_stands():
+    assert masks.normal(rng(), (5, 1, 3), 1).shape == (5, 1, 3)
+    assert masks.normal(rng(), (0, 3), 0.5).shape == (0, 3)
+    assert masks.normal(rng(), (2,), 0.5).dtype == np.float64
+    np.testing.assert_array_equal(masks.normal(rng(3), (4,), 0.5), 0.5 * rng(3).standard_normal(4))
+
+
+def test_bad_input_of_normal():
+    for wrong in (-0.1, np.nan, np.inf):
+        with pytest.raises(ValueError, match=exactly(f"std must be a finite number in [0, inf], got {wrong!r}")):
+            masks.normal(rng(), (2,), wrong)
+    with pytest.raises(TypeError, match=exactly("std must be a real number, got '1'")):
+        masks.normal(rng(), (2,), "1")
+    with pytest.raises(TypeError, match=r"^rng must be a numpy\.random\.Generator"):
+        masks.normal(0, (2,), 1.0)
+    with pytest.raises(TypeError, match=exactly("shape must be a tuple of integers, got 3")):
+        masks.normal(rng(), 3, 1.0)
+    with pytest.raises(TypeError, match=exactly("dtype must be numpy.float32 or numpy.float64, got float16")):
+        masks.normal(rng(), (2,), 1.0, dtype=np.float16)
+    message = "std has shape (3,), one number a replica, so the mask must have shape (3, ...); got (2, 5)"
+    with pytest.raises(ValueError, match=exactly(message)):
+        masks.normal(rng(), (2, 5), np.ones(3))
+
+
 def test_gaussian_has_one_rate_a_replica_and_is_double_by_default():
     rates = np.array([0.0, 0.2, 0.9])
     noise = masks.gaussian(rng(), (3, 50_000), rates)

@@ -34,7 +34,7 @@ LAYERS = [
     },
     {"cells", "conv", "layer_norm_lstm", "conventions", "dropout", "duality", "optim", "slider"},
     {"_solvers", "convnet", "mlp", "recurrent"},
-    {"linear"},
+    {"linear", "variational"},
     {"training"},
     {"experiment"},
 ]
