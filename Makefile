@@ -7,10 +7,10 @@ VENV := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve bench mutants lint fix clean environment
+.PHONY: help book test serve bench experiments mutants lint fix clean environment
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\): *[a-z]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\): *[a-z]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 environment:
 	@$(PYTHON) tools/environment.py
@@ -26,6 +26,9 @@ serve: environment  ## show the built site on http://127.0.0.1:8000
 
 bench: environment  ## time reglib beside PyTorch, Keras and scikit-learn
 	@$(VENV)/python -m bench
+
+experiments: environment  ## run the studies that do not fit a page, or go on with them (long)
+	@$(VENV)/python -m regstudy
 
 mutants: environment  ## mutation testing of reglib against its unit tests (long)
 	@$(VENV)/python -m tools.mutants

@@ -20,7 +20,8 @@ ROOT = notebooks.ROOT
 EXECUTED = ROOT / "_executed"
 COPIES = EXECUTED / "notebooks"
 RUNS = EXECUTED / "runs.json"
-PACKAGES = ("reglib", "regcheck")
+PACKAGES = ("reglib", "regcheck", "regstudy")
+RESULTS = ROOT / "regstudy" / "results"
 LIMIT_SECONDS = 60
 LIMIT_MB = 1500
 CELL_TIMEOUT = 300
@@ -72,8 +73,12 @@ def key(notebook, graph):
     code = code_of(notebook)
     digest = hashlib.sha256(f"{sys.version_info[:2]}\n{code}".encode())
     digest.update((ROOT / "requirements.txt").read_bytes())
-    for module in sorted(dependencies(code, graph)):
-        digest.update(module_file(module).read_bytes())
+    modules = sorted(dependencies(code, graph))
+    files = [module_file(module) for module in modules]
+    if "regstudy" in modules:
+        files += sorted(file for file in RESULTS.glob("*.json") if not file.stem.endswith(".partial"))
+    for file in files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

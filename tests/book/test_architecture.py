@@ -32,9 +32,9 @@ LAYERS = [
         "plotting",
         "recurrent_noise",
     },
-    {"cells", "conv", "layer_norm_lstm", "conventions", "dropout", "duality", "optim", "slider"},
+    {"cells", "conv", "layer_norm_lstm", "conventions", "dropout", "duality", "optim", "sequences", "slider"},
     {"_solvers", "convnet", "mlp", "recurrent"},
-    {"linear", "variational"},
+    {"linear", "sequence_net", "variational"},
     {"training"},
     {"experiment"},
 ]
@@ -51,7 +51,9 @@ LAZY = {"sklearn", "scipy", "tqdm", "IPython", "matplotlib_inline"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
 MODULES = sorted(path.stem for path in (ROOT / "reglib").glob("*.py") if path.stem != "__init__")
 CHECKS = sorted(path.stem for path in (ROOT / "regcheck").glob("*.py") if path.stem != "__init__")
+STUDIES = sorted(path.stem for path in (ROOT / "regstudy").glob("*.py") if not path.stem.startswith("__"))
 ALL = [f"reglib.{name}" for name in MODULES] + [f"regcheck.{name}" for name in CHECKS]
+ALL += [f"regstudy.{name}" for name in STUDIES]
 
 
 def rank(name):
@@ -61,7 +63,7 @@ def rank(name):
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph("reglib", "regcheck", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph("reglib", "regcheck", "regstudy", include_external_packages=True, cache_dir=None)
 
 
 def test_every_module_has_a_layer():
@@ -86,12 +88,12 @@ def test_only_numpy_and_the_stated_extras(graph, name):
     assert outside <= {"numpy"} | EXTRAS.get(name, set())
 
 
-def test_no_framework_reaches_reglib_or_its_checks(graph):
+def test_no_framework_reaches_reglib_its_checks_or_studies(graph):
     for module in ALL:
         assert not FRAMEWORKS & graph.find_upstream_modules(module)
 
 
-def test_reglib_does_not_know_its_checks(graph):
+def test_reglib_does_not_know_its_checks_and_studies(graph):
     assert not graph.find_upstream_modules("reglib", as_package=True) & set(ALL[len(MODULES) :])
 
 
@@ -131,7 +133,9 @@ def test_public_names_are_documented(name):
     assert not bare, f"without a docstring: {bare}"
 
 
-@pytest.mark.parametrize("name", [f"reglib.{name}" for name in MODULES if not name.startswith("_")])
+@pytest.mark.parametrize(
+    "name", [f"reglib.{name}" for name in MODULES if not name.startswith("_")] + ["regstudy.recurrent"]
+)
 def test_docstrings_name_every_parameter(name):
     missing = []
     for key, thing in public(importlib.import_module(name)).items():
