@@ -170,8 +170,7 @@ def alpha_gain_and_offset(mask, rate, dtype=np.float64, *, mean=0.0, variance=1.
     ``mask``, ``rate``, ``mean`` and ``variance`` are those of `alpha`; ``dtype`` is
     numpy.float64 or numpy.float32. In this form `reglib.mlp` takes affine noise.
     """
-    mask = np.asarray(mask)
-    _mask(mask, "the mask", mask)
+    mask = _gate(mask)
     a, b = (
         replica_shape("rate", constant, "the mask", np.broadcast_to(np.ones((), dtype), mask.shape))
         for constant in alpha_constants(rate, mean=mean, variance=variance)
@@ -186,9 +185,8 @@ def multiplier(mask, rate, dtype=np.float64):
     ``mask`` and ``rate`` are those of `dropout`; ``dtype`` is numpy.float64 or numpy.float32.
     In this form Bernoulli and Gaussian noise are used alike, for instance by `reglib.mlp`.
     """
-    ones = np.ones((), dtype)
-    mask = np.asarray(mask)
-    return _scaled(np.broadcast_to(ones, mask.shape), _mask(mask, "the mask", mask), rate)
+    mask = _gate(mask)
+    return _scaled(np.broadcast_to(np.ones((), dtype), mask.shape), mask, rate)
 
 
 def _scaled(x, mask, rate):
@@ -204,14 +202,19 @@ def _rate(rate, x):
     return replica_shape("rate", rate, "the array", x)
 
 
-def _mask(mask, name, x):
-    """Return a mask of zeros and ones that broadcasts to x without enlarging it."""
+def _gate(mask):
+    """Return a mask of zeros and ones as an array."""
     mask = np.asarray(mask)
     if mask.dtype != bool and (mask.dtype.kind != "f" or not ((mask == 0) | (mask == 1)).all()):
         raise TypeError(
             f"mask must be of bool, or of floats that are all 0 or 1 (True keeps, False drops); got {mask.dtype}"
         )
-    return _fitting("mask", mask, name, x)
+    return mask
+
+
+def _mask(mask, name, x):
+    """Return a mask of zeros and ones that broadcasts to x without enlarging it."""
+    return _fitting("mask", _gate(mask), name, x)
 
 
 def _noise(noise, name, x):
