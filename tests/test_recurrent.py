@@ -327,10 +327,29 @@ def test_dtype_follows(name):
 def test_float32_meets_float64_in_float64():
     params, x, _ = problem(LSTM())
     low = [p.astype(np.float32) for p in params]
-    for mixed in ((low, x), (params, x.astype(np.float32)), ([params[0], *low[1:]], x.astype(np.float32))):
+    low_x = x.astype(np.float32)
+    for mixed in ((low, x), (params, low_x), ([params[0], *low[1:]], low_x), ([low[0], *params[1:]], low_x)):
         output, (h, c), cache = recurrent.forward(LSTM(), *mixed)
         grad_x, grads, start = recurrent.backward(cache, output, (h, c))
         assert {a.dtype for a in (output, h, c, grad_x, *grads, *start)} == {np.dtype(np.float64)}
+        before = recurrent.forward(LSTM(), [p.astype(float) for p in mixed[0]], mixed[1].astype(float))
+        np.testing.assert_array_equal(output, before[0])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_float32_network_rounds_what_it_is_given_first(name):
+    cell = CELLS[name]
+    params, x, state = problem(cell)
+    params, x = [p.astype(np.float32) for p in params], x.astype(np.float32)
+    results = []
+    for given in (as_tuple(state), tuple(part.astype(np.float32) for part in as_tuple(state))):
+        start = given if cell.memory else given[0]
+        output, _, cache = recurrent.forward(cell, params, x, start)
+        grad_output = np.resize(given[0], output.shape)
+        grad_x, grads, grad_state = recurrent.backward(cache, grad_output, start)
+        results.append([output, grad_x, *grads, *as_tuple(grad_state)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", CELLS)
