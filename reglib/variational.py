@@ -12,7 +12,7 @@ The prior is improper, so the constant is ours to choose; here KL -> 0 for
 alpha -> infinity, that is constant = (gamma + log 2) / 2 = 0.6352, gamma Euler's
 number 0.5772. The expectation has a closed form, which this module integrates
 numerically (with x = 1 / sqrt(2 alpha) and Dawson's function D(x) = exp(-x^2)
-times the integral of exp(s^2) from 0 to x; Hron et al. 2018 give such a form, too):
+times the integral of exp(s^2) from 0 to x; Hron et al. 2017 give an exact form, too):
 
     KL = integral over t > 0 of 1 - exp(-1 / (2 alpha cosh^2 t)),
     d KL / d log alpha = -x D(x).

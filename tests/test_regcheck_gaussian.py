@@ -9,6 +9,10 @@ from tests.exercise_harness import Chapter
 chapter = Chapter("variants/gaussian.ipynb", check)
 
 
+def learned(noise=lambda s: np.exp(s / 2) / 2, pull=lambda slope, units, n: units * slope / n):
+    return lambda g, e, s, slope, n: np.sum(g * e) * noise(s) + pull(slope, g.shape[1], n)
+
+
 def layer(std=lambda p: np.sqrt(p / (1 - p)), mean=1.0, on=bool, result=lambda x: x):
     def answer(x, rate, rng, training):
         if on(training):
@@ -50,6 +54,18 @@ WRONG = {
         (0.0228, "rate of 0.2"),
         (0.6915, "positive factors"),
         (0.9, "What is sigma"),
+    ],
+    "learned": [
+        (learned(noise=lambda s: np.exp(s / 2)), "half is missing"),
+        (learned(noise=lambda s: np.exp(s) / 2), "used the variance"),
+        (learned(noise=lambda s: 1.0), "with respect to sigma"),
+        (learned(pull=lambda slope, units, n: slope / n), "once a unit"),
+        (learned(pull=lambda slope, units, n: units * slope), "number of examples"),
+        (learned(pull=lambda slope, units, n: 0.0), "with KL is missing"),
+        (learned(noise=lambda s: 0.0), "with KL alone"),
+        (learned(pull=lambda slope, units, n: -units * slope / n), "does not subtract"),
+        (learned(noise=lambda s: np.exp(s / 2) / 12), "already holds the mean"),
+        (learned(noise=lambda s: 7.0), "Two terms"),
     ],
     "layer": [
         (layer(std=lambda p: p / (1 - p), on=str), "`if` asking"),
