@@ -103,7 +103,13 @@ def where(answer):
     )
 
 
-@exercise("Bug hunt: dropped to the wrong place")
+def _as_found(x, mask, rate, alpha_prime):
+    a = ((1 - rate) * (1 + rate * alpha_prime**2)) ** -0.5
+    b = -a * rate * alpha_prime
+    return np.where(mask, a * x + b, alpha_prime)
+
+
+@exercise("Bug hunt: dropped to the wrong place", given=_as_found)
 def alpha_dropout(answer):
     """a * where(mask, x, alpha') + b."""
     for rng in trials():

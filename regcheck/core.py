@@ -27,7 +27,9 @@ A chapter's module holds one function for each exercise, made into a check by a 
 
 The reader calls ``check.soft_threshold(my_function)`` and sees one of three results: *not answered*
 (the cell is as it was: the value is ``...`` or None, or the function returns ``...`` or has no body yet), *right*,
-or *not yet* with a message. Nothing is raised, so the page runs through. A check
+or *not yet* with a message. Nothing is raised, so the page runs through. A bug hunt's function has a body from
+the start; give it to the decorator, ``@exercise("Bug hunt: ...", given=function)``, so that an untouched cell does
+not print what is wrong before the reader has looked. A check
 
 - uses random inputs and properties, never one stored value; `trials` makes them the same each time;
 - recognizes plausible mistakes: each message of the table says what is wrong and why, not what to write;
@@ -126,11 +128,13 @@ class Answer:
 class Exercise:
     """A check that a reader can call; made by `exercise`."""
 
-    def __init__(self, title, check):
-        self.title, self.check, self.name = title, check, check.__name__
+    def __init__(self, title, check, given=None):
+        self.title, self.check, self.name, self.given = title, check, check.__name__, given
         self.__doc__, self.__module__ = check.__doc__ or f"Check the exercise: {title}.", check.__module__
 
     def __call__(self, answer):
+        if self.given is not None and _same_code(answer, self.given):
+            return Result(NOT_ANSWERED, "The function is as you found it. Mend it and run the cell again.", self.title)
         try:
             self.check(Answer(answer))
         except Unanswered:
@@ -143,15 +147,17 @@ class Exercise:
         return Result(RIGHT, "Your answer passes every check.", self.title)
 
 
-def exercise(title):
+def exercise(title, *, given=None):
     """Turn a function of an `Answer`, which raises when the answer is wrong, into a check for the reader.
 
     Parameters
     ----------
     title : str
         The exercise's title on the page.
+    given : function, optional
+        What the reader finds in the cell of a bug hunt: handed in unchanged, it counts as not answered.
     """
-    return lambda check: Exercise(title, check)
+    return lambda check: Exercise(title, check, given)
 
 
 def exercises(module):
@@ -268,6 +274,15 @@ def _blank(value):
     return (
         value is None or value is Ellipsis or (isinstance(value, tuple | list) and any(part is ... for part in value))
     )
+
+
+def _same_code(answer, given):
+    """Return whether a function has the arguments and statements of another, as far as its source can be seen."""
+    try:
+        a, b = (ast.parse(textwrap.dedent(inspect.getsource(part))).body[0] for part in (answer, given))
+        return all(ast.dump(x) == ast.dump(y) for x, y in zip([a.args, *a.body], [b.args, *b.body], strict=True))
+    except Exception:
+        return False
 
 
 def _has_body(function):

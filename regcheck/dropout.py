@@ -120,7 +120,14 @@ def test_time(answer):
     )
 
 
-@exercise("Bug hunt: two draws")
+def _as_found(x, grad, rate, rng):
+    mask = rng.random(x.shape) >= rate
+    x *= mask / (1 - rate)
+    mask = rng.random(x.shape) >= rate
+    return x, grad * mask / (1 - rate)
+
+
+@exercise("Bug hunt: two draws", given=_as_found)
 def both_ways(answer):
     """One mask for both ways, and no argument changed."""
     for rng in trials():

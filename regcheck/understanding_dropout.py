@@ -100,7 +100,13 @@ def gaussian(answer):
     )
 
 
-@exercise("Bug hunt: Monte Carlo dropout")
+def _as_found(logits):
+    mean = logits.mean(axis=0)
+    e = np.exp(mean - mean.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@exercise("Bug hunt: Monte Carlo dropout", given=_as_found)
 def monte_carlo(answer):
     """The mean of the softmaxes."""
 

@@ -157,7 +157,15 @@ def half_life(answer):
     )
 
 
-@exercise("Bug hunt: an AdamW that is none")
+def _as_found(w, g, m, v, t, learning_rate, weight_decay):
+    g = g + weight_decay * w
+    m = 0.9 * m + 0.1 * g
+    v = 0.999 * v + 0.001 * g**2
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - learning_rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+
+@exercise("Bug hunt: an AdamW that is none", given=_as_found)
 def adamw(answer):
     """The decay must act on the weight, outside of the averages, scaled by the learning rate."""
     for rng in trials():

@@ -250,7 +250,20 @@ def _pipeline(train, validation, test, strengths, mistakes):
     return np.array([strengths[best], errors[1][best], errors[0][best]])
 
 
-@exercise("Bug hunt: a pipeline that looks too good")
+def _as_found(train, validation, test, strengths):
+    (X, y), (X_v, y_v), (X_t, y_t) = train, validation, test
+    everything = np.vstack([X, X_v, X_t])
+    mean, spread = everything.mean(axis=0), everything.std(axis=0)
+    parts = [(part - mean) / spread for part in (X, X_v, X_t)]
+    X, X_v, X_t = (np.column_stack([np.ones(len(part)), part]) for part in parts)
+    fits = [linear.ridge(X, y, l2, fit_intercept=False) for l2 in strengths]
+    held_out = ((X_v, y_v), (X_t, y_t))
+    errors = [[np.mean((t - fit.predict(v)) ** 2) for fit in fits] for v, t in held_out]
+    best = int(np.argmin(errors[-1]))
+    return strengths[best], errors[-1][best]
+
+
+@exercise("Bug hunt: a pipeline that looks too good", given=_as_found)
 def pipeline(answer):
     """Statistics of the training part, the choice on the validation part, a free intercept."""
     strengths = [float(strength) for strength in np.geomspace(1e-3, 10, 9)]

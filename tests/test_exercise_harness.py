@@ -84,6 +84,16 @@ def test_a_bug_hunt_starts_wrong_and_not_blank(monkeypatch):
         run(chapter(monkeypatch, label="demo-bug", blank="..."))
 
 
+def test_a_bug_hunt_that_knows_its_function_starts_as_not_answered(monkeypatch):
+    def cube(x):
+        return x * x * x
+
+    monkeypatch.setattr(double, "given", cube)
+    run(chapter(monkeypatch, label="demo-bug", blank="return x * x * x"))
+    with pytest.raises(AssertionError):
+        run(chapter(monkeypatch, label="demo-bug", blank="return x**2"))
+
+
 def test_answers_to_no_exercise_are_found(monkeypatch):
     with pytest.raises(AssertionError, match=r"do not exist: \{'triple'\}"):
         run(chapter(monkeypatch), {**WRONG, "triple": []})

@@ -308,3 +308,38 @@ def test_the_registry_lists_the_exercises_of_a_module():
 def test_long_answers_are_shortened():
     assert number(list(range(100))).message.endswith("...") or "..." in number(list(range(100))).message
     assert len(number(list(range(100))).message) < 140
+
+
+def found(w, threshold):
+    return [w - threshold * sign for sign in np.sign(w)]
+
+
+@exercise("Bug hunt", given=found)
+def hunt(answer):
+    for rng in trials():
+        w, threshold = rng.normal(size=5), rng.uniform(0.2, 1.0)
+        compare(answer(w, threshold), right_threshold(w, threshold), {}, OTHER)
+
+
+def test_a_bug_hunt_as_found_is_not_answered():
+    def same(w, threshold):
+        # a comment changes nothing
+        return [w - threshold * sign for sign in np.sign(w)]
+
+    for answer in (found, same, ...):
+        assert hunt(answer).status == NOT_ANSWERED
+    assert hunt(same).message == "The function is as you found it. Mend it and run the cell again."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda w, threshold: [w + threshold * sign for sign in np.sign(w)],
+        lambda w, threshold: [w - threshold * sign for sign in np.tanh(w)],
+        lambda w, threshold: [w - 2 * threshold * sign for sign in np.sign(w)],
+        lambda w, t: [w - t * sign for sign in np.sign(w)],
+    ],
+)
+def test_a_changed_bug_hunt_is_checked(answer):
+    assert hunt(answer).status == NOT_YET
+    assert hunt(right_threshold).ok

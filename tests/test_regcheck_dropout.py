@@ -90,6 +90,10 @@ WRONG = {
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
 
 
-def test_the_unedited_bug_hunt_says_what_is_wrong():
+def test_the_bug_hunt_says_nothing_before_the_first_change():
     result = chapter.result("both_ways", chapter.code_cell("both_ways"))
+    assert "as you found it" in result.message
+    half = chapter.code_cell("both_ways").replace("x *= mask", "x = x * mask")
+    result = chapter.result("both_ways", half)
     assert result.status == core.NOT_YET
+    assert "Which mask does it use" in result.message

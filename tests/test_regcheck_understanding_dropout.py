@@ -73,7 +73,8 @@ WRONG = {
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
 
 
-def test_the_unedited_bug_hunt_is_the_geometric_mean():
-    result = chapter.result("monte_carlo", chapter.code_cell("monte_carlo"))
+def test_the_bug_hunt_is_the_geometric_mean():
+    assert "as you found it" in chapter.result("monte_carlo", chapter.code_cell("monte_carlo")).message
+    result = chapter.result("monte_carlo", chapter.code_cell("monte_carlo").replace("axis=0", "0"))
     assert result.status == core.NOT_YET
     assert "geometric mean" in result.message

@@ -99,7 +99,8 @@ WRONG = {
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
 
 
-def test_the_unedited_bug_hunt_is_adam_with_l2():
-    result = chapter.result("adamw", chapter.code_cell("adamw"))
+def test_the_bug_hunt_is_adam_with_l2():
+    turned = chapter.code_cell("adamw").replace("g = g + weight_decay * w", "g = weight_decay * w + g")
+    result = chapter.result("adamw", turned)
     assert result.status == core.NOT_YET
     assert "under another name" in result.message

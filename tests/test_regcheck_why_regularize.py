@@ -153,8 +153,8 @@ WRONG = {
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
 
 
-def test_the_unedited_bug_hunt_has_all_three_mistakes():
-    result = chapter.result("pipeline", chapter.code_cell("pipeline"))
+def test_the_bug_hunt_has_all_three_mistakes():
+    result = chapter.result("pipeline", chapter.code_cell("pipeline").replace("axis=0), everything", "0), everything"))
     assert result.status == core.NOT_YET
     assert "All three mistakes" in result.message
 
