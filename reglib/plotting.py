@@ -39,6 +39,19 @@ ROLES = {
 }
 # Each has a contrast of at least 4.5 to 1 on white.
 CYCLE = ("#0067a3", "#b34700", "#00735a", "#8f3b76", "#7a5c00", "#1a1a1a", "#26788f", "#a32020", "#5b5fc7", "#5c5c5c")
+# As many dashes as colors, so that ten lines in one figure all differ in both.
+DASHES = (
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (8, 2)),
+    (0, (1, 1)),
+    (0, (6, 2, 1, 2, 1, 2)),
+    (0, (3, 1)),
+    (0, (10, 2, 3, 2)),
+    (0, (4, 4)),
+)
 STYLE = {
     "axes.edgecolor": MUTED,
     "axes.grid": True,
@@ -114,7 +127,7 @@ def band(ax, x, low, high, role):
 def coefficient_path(ax, strengths, coefs, names=None, *, highlight=None, xlabel="strength of the penalty"):
     """Draw each coefficient against the strength on a logarithmic axis, named at its weak end; return ``ax``.
 
-    The strength grows from right to left, so that coefficients enter as you read. The lines differ in color and
+    The strength grows from right to left, so that coefficients enter as you read. Ten lines differ in color and
     in dashes; those not in ``highlight`` are gray and thin.
 
     Parameters
@@ -130,11 +143,10 @@ def coefficient_path(ax, strengths, coefs, names=None, *, highlight=None, xlabel
     """
     coefs = np.asarray(coefs)
     names = [f"w{j + 1}" for j in range(coefs.shape[1])] if names is None else list(names)
-    dashes = ("-", "--", "-.", ":")
     for j, name in enumerate(names):
         faded = highlight is not None and name not in highlight
         look = {"color": "#767676", "linewidth": 0.8} if faded else {"color": CYCLE[j % len(CYCLE)]}
-        ax.plot(strengths, coefs[:, j], linestyle=dashes[j % 4], label=name, **look)
+        ax.plot(strengths, coefs[:, j], linestyle=DASHES[j % len(DASHES)], label=name, **look)
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set(xscale="log", xlim=(np.max(strengths), np.min(strengths)), xlabel=xlabel, ylabel="coefficient")
     return label_lines(ax)
@@ -188,6 +200,8 @@ def contours(ax, loss, *, limit=2.0, levels=8, points=60):
 def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
     """Write each line's label at its right end, moved apart where they would overlap; return ``ax``.
 
+    Call it last: what changes the limits of the axes afterwards leaves the labels where they are.
+
     Parameters
     ----------
     ax : Axes
@@ -202,6 +216,7 @@ def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
     lines = [line for line in ax.get_lines() if not line.get_label().startswith("_") and len(line.get_xdata())]
     if not lines:
         return ax
+    ax.get_xlim(), ax.get_ylim()  # settles the limits; transData alone would use those from before the lines
     to_axes = ax.transData + ax.transAxes.inverted()
     heights = []
     for line in lines:

@@ -135,6 +135,18 @@ def test_on_a_reversed_axis_labels_follow_the_right_end(ax):
     assert ax.texts[0].xy[1] == pytest.approx(1.0)
 
 
+def test_labels_keep_to_their_lines_when_nobody_has_set_the_limits(ax):
+    """Limits that follow the data are settled late; before, each of these ends would lie above the axes."""
+    for height in (20.0, 15.0, 30.0):
+        ax.plot([-30, 30], [-height, height], label=str(height))
+    plotting.label_lines(ax)
+    ax.figure.canvas.draw()
+    ends = [
+        ax.transAxes.inverted().transform(ax.transData.transform((30, float(text.get_text()))))[1] for text in ax.texts
+    ]
+    assert [text.xy[1] for text in ax.texts] == pytest.approx(ends)
+
+
 def test_without_named_lines_nothing_is_written(ax):
     ax.plot([0, 1], [0, 1])
     assert plotting.label_lines(ax) is ax
@@ -210,6 +222,13 @@ def test_coefficient_paths(ax):
     assert ax.texts[0].xy[1] > ax.texts[1].xy[1]
     assert first.get_color() != second.get_color()
     assert first.get_linestyle() != second.get_linestyle()
+
+
+def test_ten_coefficients_all_differ_in_color_and_in_dashes(ax):
+    plotting.coefficient_path(ax, [1.0, 2.0], np.ones((2, 10)))
+    lines = ax.get_lines()[:10]
+    assert len({line.get_color() for line in lines}) == 10
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 10
 
 
 def test_paths_outside_of_the_highlight_are_gray(ax):
