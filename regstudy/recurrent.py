@@ -201,7 +201,8 @@ def agrees(result, reference=None, *, tolerance=1e-4):
     known = dict(zip(final.seeds, final.test, strict=True))
     pairs = [(value, known.get(seed, math.nan)) for seed, value in zip(result.seeds, result.test, strict=True)]
     gap = max(abs(a - b) / max(abs(b), 1e-12) if not math.isnan(b) else math.inf for a, b in pairs)
-    return Agreement(gap <= tolerance, abs(mean - center) <= half, gap, mean, (center - half, center + half))
+    exact, inside = bool(gap <= tolerance), bool(abs(mean - center) <= half)
+    return Agreement(exact, inside, float(gap), mean, (float(center - half), float(center + half)))
 
 
 def study(task, folder=None, *, fresh=False, progress=True):

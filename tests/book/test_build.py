@@ -14,7 +14,7 @@ from tools import execute, notebooks, site
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph("reglib", "regcheck", cache_dir=None)
+    return grimp.build_graph(*execute.PACKAGES, cache_dir=None)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,20 @@ def test_the_key_sees_code_and_the_modules_it_needs_but_not_prose(graph, monkeyp
     for module, same in (("reglib.penalties", False), ("reglib._validate", False), ("reglib.optim", True)):
         monkeypatch.setattr(execute, "module_file", lambda name, m=module: changed if name == m else original(name))
         assert (execute.key(notebook(code), graph) == key) is same
+
+
+def test_the_key_of_a_notebook_that_loads_a_study_sees_its_results(graph, monkeypatch, tmp_path):
+    code = "from regstudy import recurrent"
+    assert execute.dependencies(code, graph) >= {"regstudy", "regstudy.store", "reglib.recurrent", "reglib.masks"}
+    monkeypatch.setattr(execute, "RESULTS", tmp_path)
+    keys = [[execute.key(notebook(text), graph) for text in (code, "from reglib import recurrent")]]
+    for name, text in (("a.json", "1"), ("a.json", "2"), ("a.partial.json", "3")):
+        (tmp_path / name).write_text(text)
+        keys.append([execute.key(notebook(text), graph) for text in (code, "from reglib import recurrent")])
+    with_study, without = zip(*keys, strict=True)
+    assert len(set(with_study[:3])) == 3
+    assert with_study[2] == with_study[3]
+    assert len(set(without)) == 1
 
 
 def test_every_notebooks_key_sees_reglib(graph):
