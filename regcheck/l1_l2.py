@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, near, trials
+from regcheck.core import choice, compare, exercise, expect, near, trials
 from reglib import linear, penalties
 
 
@@ -49,7 +49,7 @@ def elastic_net_prox(answer):
     for rng in trials():
         v, step = rng.normal(0, 2, 8), float(rng.uniform(0.3, 0.9))
         l1, l2 = (float(value) for value in rng.uniform(0.4, 1.5, 2))
-        soft = penalties.soft_threshold
+        soft, divisor = penalties.soft_threshold, 1 + 2 * step * l2
         compare(
             answer(v, step, l1, l2),
             penalties.ElasticNet(l1, l2).prox(v, step),
@@ -67,6 +67,14 @@ def elastic_net_prox(answer):
                 "Only the L2 part is there, so nothing is ever exactly zero.": v / (1 + 2 * step * l2),
                 "You subtract the gradient of the square instead of solving for w. That is an explicit step; "
                 "the proximal step is implicit and divides.": soft(v, step * l1) * (1 - 2 * step * l2),
+                "Positive entries are right, and all negative ones are zero. Now use the symmetry.": np.maximum(
+                    v - step * l1, 0
+                )
+                / divisor,
+                "Negative entries move away from zero, and small positive ones pass through it: "
+                "the formula for w > 0 is valid only where its result is positive.": (v - step * l1) / divisor,
+                "Small entries pass through zero and change their sign. For which v is there no w > 0 "
+                "at which the derivative vanishes?": (v - step * l1 * np.sign(v)) / divisor,
             },
             "Set the derivative for w > 0 to zero and solve for w; then ask where the result is valid.",
         )
@@ -86,6 +94,13 @@ def strongest(answer):
                 "You did not divide by the number of examples; the loss is an average.": largest,
                 "You divide by 2N. The one half in the loss cancels the 2 of the square when you differentiate.": (
                     largest / (2 * len(y))
+                ),
+                "That is twice as much. The loss has one half in front, which takes away the 2 of the square.": (
+                    2 * largest / len(y)
+                ),
+                "You divide by the number of inputs. Over what does the loss average?": largest / X.shape[1],
+                "You added the sizes of all entries. Every single one has to stay below the strength.": (
+                    np.abs(product).sum() / len(y)
                 ),
                 "A very negative entry counts as much as a very positive one.": product.max() / len(y),
                 "You return the most negative entry; it is the size that counts.": product.min() / len(y),
@@ -110,7 +125,7 @@ def torch_decay(answer):
         0.006,
         {
             "That is the same number. Compare the two gradients, not the two numbers.": 0.003,
-            "You went the wrong way: the gradient of the square is larger than its strength, not smaller.": 0.0015,
+            "The wrong way: in the gradient, the factor in front of w is larger than the strength, not smaller.": 0.0015,
             "The factor comes once, not twice.": 0.012,
             "The learning rate does not enter: both are multiplied by it.": 0.006 * 0.1,
         },
@@ -162,9 +177,11 @@ def group_prox(answer):
                         v / (1 + threshold)
                     ),
                 },
-                "The direction of v stays; its length is lowered by the threshold, and not below zero.",
+                "What happens to the direction of v? And what to its length, below the threshold and above it?",
             )
-    compare(answer(np.zeros(3), 0.5), np.zeros(3), {}, "For v = 0 the answer is 0.")
+    at_zero = answer(np.zeros(3), 0.5)
+    expect(np.all(np.isfinite(at_zero)), "For v = 0 your function divides by the length 0. What should come out there?")
+    compare(at_zero, np.zeros(3), {}, "For v = 0 the answer is 0.")
 
 
 def _as_found(X, y, w, l1, step):
