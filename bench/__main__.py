@@ -10,7 +10,9 @@ import torch
 
 from bench import report
 from bench.dropout import layer_race, step_race
+from bench.recurrent import sequence_race
 from bench.timing import race
+from bench.variants import convolution_race, variants_race
 from reglib import datasets, linear, mlp, optim, penalties, training
 
 RNG = np.random.default_rng(0)
@@ -118,6 +120,9 @@ RACES = {
     "replicas": replicas_race,
     "dropout": layer_race,
     "step": step_race,
+    "variants": variants_race,
+    "convolution": convolution_race,
+    "sequences": sequence_race,
 }
 
 
