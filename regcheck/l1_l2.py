@@ -125,7 +125,7 @@ def torch_decay(answer):
         0.006,
         {
             "That is the same number. Compare the two gradients, not the two numbers.": 0.003,
-            "The wrong way: in the gradient, the factor in front of w is larger than the strength, not smaller.": 0.0015,
+            "The wrong way: the gradient's factor in front of w is larger than the strength, not smaller.": 0.0015,
             "The factor comes once, not twice.": 0.012,
             "The learning rate does not enter: both are multiplied by it.": 0.006 * 0.1,
         },

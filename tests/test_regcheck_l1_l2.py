@@ -58,7 +58,7 @@ WRONG = {
     ],
     "torch_decay": [
         (0.003, "same number"),
-        (0.0015, "the factor in front of w"),
+        (0.0015, "factor in front of w"),
         (0.012, "once, not twice"),
         (0.0006, "learning rate does not enter"),
         (0.5, "set the two equal"),
