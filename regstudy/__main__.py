@@ -25,10 +25,10 @@ def main(arguments=None):
         print(recurrent.report(options.results))
         return 0
     for task in options.tasks or recurrent.TASKS:
+        done = store.path(task, options.results).exists() and not options.fresh
         file = recurrent.study(task, options.results, fresh=options.fresh)
-        code = store.read(file)["provenance"]["code"]
-        changed = code != store.code(recurrent.TASKS[task])
-        print(f"{task}: results in {file}{'; the code has changed since, --fresh runs it again' if changed else ''}")
+        print(f"{task}: {'complete already; --fresh runs it again' if done else 'complete'}: {file}")
+        print(f"  {store.read(file)['provenance']['summary']}")
     return 0
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from reglib import experiment
 from reglib._validate import one_of
 from regstudy import cell_run, store
-from regstudy.arms import ARMS
+from regstudy.arms import ARMS, RATES
 from regstudy.claims import CLAIMS
 from regstudy.tasks import TASKS
 
@@ -72,7 +72,7 @@ class Stored:
 
     def verdicts(self):
         """Return the comparison for every `Claim` of `CLAIMS`."""
-        return [self.verdict(claim.a, claim.b, f"{claim.words} ({self.words})") for claim in CLAIMS]
+        return [self.verdict(claim.a, claim.b, claim.words) for claim in CLAIMS]
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def report(folder=None):
             continue
         lines += [f"{task}: {results.words}; {results.unit}, mean and 95% interval", ""]
         lines += [f"  {'arm':<14}{'rate':>6}{'Adam':>9}  test", *(_arm_line(r) for r in results.final.values()), ""]
-        lines += [*(f"  {verdict}" for verdict in results.verdicts()), ""]
+        lines += [*map(_verdict_line, results.verdicts()), ""]
         lines += [f"  {results.provenance['summary']}", ""]
     return "\n".join(lines)
 
@@ -256,7 +256,15 @@ def report(folder=None):
 def _arm_line(result):
     """Return one line of the report."""
     test = experiment.mean_interval(result.test)
-    return f"  {result.arm:<14}{result.rate:>6g}{result.learning_rate:>9.2g}  {test}"
+    edge = "  (the largest rate tried)" if result.rate == max(RATES) else ""
+    return f"  {result.arm:<14}{result.rate:>6g}{result.learning_rate:>9.2g}  {test}{edge}"
+
+
+def _verdict_line(verdict):
+    """Return one line of the report."""
+    low, high = verdict.interval
+    difference = f"{verdict.arms[0]} - {verdict.arms[1]} = {verdict.difference:.4g} [{low:.4g}, {high:.4g}]"
+    return f"  {verdict.verdict:<14}{verdict.claim}: {difference}"
 
 
 def _tuning(task):
