@@ -78,7 +78,7 @@ class Cache:
         return replace(
             self,
             noise=Noise(*own(vars(self.noise).values())),
-            weights=self.weights if self.layout.replicas == 1 else own(self.weights),
+            weights=own(self.weights),
             gates=self.gates[group],
             keep=own(self.keep),
             states=own(self.states),
