@@ -155,6 +155,11 @@ def test_bad_input_is_named():
         squared_error(np.ones((B, C), int), np.ones((B, C)))
 
 
+def test_there_may_be_no_replica_but_not_no_example():
+    loss, grad = softmax_cross_entropy(np.zeros((0, B, C)), LABELS[0])
+    assert (loss.shape, grad.shape) == ((0,), (0, B, C))
+
+
 def test_the_extreme_classes_and_unsigned_labels_are_in_range():
     loss, _ = softmax_cross_entropy(np.zeros((2, C)), np.array([0, C - 1], np.uint8))
     assert loss == pytest.approx(np.log(C))

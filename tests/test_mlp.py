@@ -176,6 +176,17 @@ def test_float32_stays_float32_and_nothing_changes_in_place():
     np.testing.assert_array_equal(x, kept)
 
 
+def test_affine_noise_is_rounded_to_the_dtype_of_the_network_first():
+    r = rng()
+    params, x = mlp.init(r, SIZES, dtype=np.float32), r.standard_normal((7, 3)).astype(np.float32)
+    entry = r.standard_normal((7, 3)), r.standard_normal((7, 3))
+    results = []
+    for first in (entry, tuple(array.astype(np.float32) for array in entry)):
+        noise = [first] + [None] * (len(SIZES) - 2)
+        results.append(mlp.forward(params, x, noise=noise)[0])
+    np.testing.assert_array_equal(*results)
+
+
 def test_bad_input_is_named():
     with pytest.raises(TypeError, match=r"^rng must be a numpy.random.Generator"):
         mlp.init(0, SIZES)

@@ -331,6 +331,10 @@ def test_lower_may_be_better_and_a_tie_is_not():
     assert stop([0.5, 0.5, 0.7], patience=1).best_step == 0
 
 
+def test_a_measurement_may_be_an_unsigned_count():
+    assert stop(np.array([2, 1, 0, 1], np.uint8), patience=9, better="lower").best_step == 2
+
+
 def test_patience_counts_measurements_not_steps():
     run = stop([0, 9, 1, 9, 0, 9, 0, 9, 5, 9, 9.0], patience=2, every=2)
     assert run.steps.tolist() == [0, 2, 4, 6]
