@@ -10,6 +10,7 @@ def forward(answer):
     """x * (u >= rate) / (1 - rate)."""
     for rng in trials():
         x, u, rate = rng.normal(size=(4, 30)), rng.random((4, 30)), rng.uniform(0.15, 0.4)
+        u[0, :5] = rate  # a number equal to the rate is not below it
         kept = u >= rate
         compare(
             answer(x, u, rate),
@@ -21,6 +22,7 @@ def forward(answer):
                 "The factor should make what is kept larger, so that the mean stays.": x * kept * (1 - rate),
                 "You divide by the probability to drop.": x * kept / rate,
                 "Nothing is dropped in your output.": x / (1 - rate),
+                "A number that equals the rate does not lie below it.": x * (u > rate) / (1 - rate),
             },
             "Not inverted dropout yet. Write the mask and the factor on two lines and look at each.",
         )
@@ -36,8 +38,8 @@ def backward(answer):
             2 * grad * mask,
             {
                 "The mask is missing: a dropped unit must get no gradient.": 2 * grad,
-                "The doubling is missing on the way back.": grad * mask,
-                "The factor of the forward pass multiplies on the way back, too; it does not divide.": grad * mask / 2,
+                "The forward pass did two things to each entry. You take one of them back.": grad * mask,
+                "Look at your factor. How much does y change when x changes by one?": grad * mask / 2,
                 "You give the gradient to the dropped units.": 2 * grad * ~mask,
             },
             "Write down the derivative of one output by its own input.",
@@ -85,8 +87,10 @@ def keep(answer):
             "That is how the unscaled form multiplies at test time.": 0.9,
             "That is one over the probability to drop.": 10.0,
             "That is the factor of the hidden units.": 2.0,
+            "Nearly. Give the fraction itself, or three digits.": 1.1,
         },
         "The factor makes up for the inputs that are gone, so that the mean stays.",
+        tolerance=2e-3,
     )
 
 
@@ -127,13 +131,27 @@ def _as_found(x, grad, rate, rng):
     return x, grad * mask / (1 - rate)
 
 
+@exercise("What a table shows")
+def verdict(answer):
+    """An interval on the other side of zero shows the opposite."""
+    choice(
+        answer,
+        "c",
+        {
+            "a": "The interval of row 3 has zero in it. Which other values does it have in it?",
+            "b": "The verdict is about the claim. Where does the interval lie?",
+            "d": "How far is each of the two from zero, and how many rows are there?",
+        },
+    )
+
+
 @exercise("Bug hunt: two draws", given=_as_found)
 def both_ways(answer):
     """One mask for both ways, and no argument changed."""
     for rng in trials():
         x, grad = rng.uniform(0.5, 1.5, (8, 40)), rng.uniform(0.5, 1.5, (8, 40))
-        rate = rng.uniform(0.3, 0.6)
-        output, grad_x = map(np.asarray, parts(answer(x, grad, rate, np.random.default_rng(int(rng.integers(99)))), 2))
+        rate, seed = rng.uniform(0.3, 0.6), int(rng.integers(99))
+        output, grad_x = map(np.asarray, parts(answer(x, grad, rate, np.random.default_rng(seed)), 2))
         expect(output.shape == x.shape == grad_x.shape, "Both results should have the shape of x.")
         kept = output != 0
         expect(kept.any() and not kept.all(), "Your forward pass should drop some units, and keep others.")
@@ -153,4 +171,13 @@ def both_ways(answer):
                 "The gradient goes to the dropped units.": grad * ~kept / (1 - rate),
             },
             "The gradient is zero at other units than the output. Which mask does it use?",
+        )
+        silent = x * (np.arange(40) % 4 > 0)  # zeros, as behind a ReLU; the same draw
+        output, grad_x = map(np.asarray, parts(answer(silent, grad, rate, np.random.default_rng(seed)), 2))
+        compare(output, silent * kept / (1 - rate), {}, "Draw the mask from rng alone: the same state, the same mask.")
+        compare(
+            grad_x,
+            grad * kept / (1 - rate),
+            {},
+            "Where x itself is 0, your gradient is wrong. An output of 0 does not mean that the unit was dropped.",
         )

@@ -28,6 +28,16 @@ def two_draws(x, grad, rate, rng):
     return x * first / (1 - rate), grad * second / (1 - rate)
 
 
+def from_the_output(x, grad, rate, rng):
+    y = x * (rng.random(x.shape) >= rate) / (1 - rate)
+    return y, grad * (y != 0) / (1 - rate)
+
+
+def any_draw(x, grad, rate, rng):
+    mask = np.random.default_rng(int(10 * x[0, 0])).random(x.shape) >= rate
+    return x * mask / (1 - rate), grad * mask / (1 - rate)
+
+
 WRONG = {
     "forward": [
         (lambda x, u, r: x * (u >= r), "mean is not preserved"),
@@ -36,12 +46,13 @@ WRONG = {
         (lambda x, u, r: x * (u >= r) * (1 - r), "make what is kept larger"),
         (lambda x, u, r: x * (u >= r) / r, "divide by the probability to drop"),
         (lambda x, u, r: x / (1 - r), "Nothing is dropped"),
+        (lambda x, u, r: x * (u > r) / (1 - r), "equals the rate"),
         (lambda x, u, r: x * 0, "on two lines"),
     ],
     "backward": [
         (lambda g, m: 2 * g, "mask is missing"),
-        (lambda g, m: g * m, "doubling is missing"),
-        (lambda g, m: g * m / 2, "does not divide"),
+        (lambda g, m: g * m, "did two things"),
+        (lambda g, m: g * m / 2, "Look at your factor"),
         (lambda g, m: 2 * g * ~m, "to the dropped units"),
         (lambda g, m: g * 0, "derivative of one output"),
     ],
@@ -62,6 +73,7 @@ WRONG = {
         (lambda: (0.1, 0.5, 0.9), "unscaled form"),
         (lambda: (0.1, 0.5, 10.0), "one over the probability to drop"),
         (lambda: (0.1, 0.5, 2.0), "factor of the hidden units"),
+        (lambda: (0.1, 0.5, 1.1), "three digits"),
         (lambda: (0.1, 0.5, 3.0), "makes up for"),
         (lambda: 0.1, "must be 3 values"),
     ],
@@ -73,7 +85,10 @@ WRONG = {
         (1, "both ends of one connection"),
     ],
     "test_time": [("a", "do to a mean"), ("b", "there in training"), ("d", "too many")],
+    "verdict": [("a", "other values"), ("b", "interval lie"), ("d", "how many rows")],
     "both_ways": [
+        (from_the_output, "Where x itself is 0"),
+        (any_draw, "from rng alone"),
         (two_draws, "Which mask does it use"),
         (in_place, "changes its argument in place"),
         (ways(forward=lambda x, m, r: x * m), "output has lost its factor"),
@@ -97,3 +112,7 @@ def test_the_bug_hunt_says_nothing_before_the_first_change():
     result = chapter.result("both_ways", half)
     assert result.status == core.NOT_YET
     assert "Which mask does it use" in result.message
+
+
+def test_three_digits_are_enough():
+    assert check.keep(lambda: (0.1, 0.5, 1.11)).ok
