@@ -17,8 +17,11 @@ def mean_gradient(answer):
             plain + p / q * extra,
             {
                 "That is the gradient without dropout: the penalty is missing.": plain,
-                "You took the variance of the unscaled gate. Inverted dropout divides by q.": plain + p * q * extra,
-                "That is all for the unscaled gate, mean and variance.": -q * (t - q * (w @ x)) * x + p * q * extra,
+                "You took the variance of the unscaled gate.": plain + p * q * extra,
+                "That is right for the unscaled gate, in mean and variance. Which form was asked for?": -q
+                * (t - q * (w @ x))
+                * x
+                + p * q * extra,
                 "The penalty's gradient has no factor 2 here: the loss has a half in front of it.": plain
                 + 2 * p / q * extra,
                 "You exchanged keep and drop in the variance.": plain + q / p * extra,
@@ -37,9 +40,9 @@ def strength(answer):
         answer,
         0.125,
         {
-            "The half is missing: the penalty stands beside a loss with a half, but l2 has none.": 0.25,
+            "A factor of the penalty is lost on the way to l2.": 0.25,
             "That is from the variance of the unscaled gate.": 0.08,
-            "That is the unscaled variance, and the half is missing, too.": 0.16,
+            "That is the unscaled variance, and a factor is lost, too.": 0.16,
             "You exchanged keep and drop.": 2.0,
             "You halved once too often.": 0.0625,
         },
@@ -75,7 +78,7 @@ def nwgm(answer):
                 "This does not sum to 1: normalize it.": g,
                 "That is the arithmetic mean.": weights @ p,
                 "Your mean gives all networks the same weight.": flat / flat.sum(),
-                "You left out the weights: a product of all probabilities is no mean.": p.prod(axis=0)
+                "A product of all probabilities is no mean. Where do the weights come in?": p.prod(axis=0)
                 / p.prod(axis=0).sum(),
                 "You stayed among the logarithms.": weights @ np.log(p),
             },
@@ -100,6 +103,20 @@ def gaussian(answer):
     )
 
 
+@exercise("One or many")
+def many(answer):
+    """The mean where the one prediction is too sure by more than the mean is too unsure."""
+    choice(
+        answer,
+        "b",
+        {
+            "a": "It is less sure for all three. For which of them is that an improvement?",
+            "c": "Is C too sure, or not sure enough?",
+            "d": "With hidden layers it is not exact, and the table measures how sure each one is.",
+        },
+    )
+
+
 def _as_found(logits):
     mean = logits.mean(axis=0)
     e = np.exp(mean - mean.max(axis=-1, keepdims=True))
@@ -120,14 +137,12 @@ def monte_carlo(answer):
             answer(logits),
             softmax(logits).mean(axis=0),
             {
-                "You still average the logits first. That gives the geometric mean of the predictions.": softmax(
-                    logits.mean(axis=0)
-                ),
+                "That is still the geometric mean of the predictions.": softmax(logits.mean(axis=0)),
                 "You average votes: that forgets how sure each network is.": np.eye(4)[logits.argmax(axis=-1)].mean(
                     axis=0
                 ),
                 "These are logits, not probabilities.": logits.mean(axis=0),
                 "You added the probabilities up; a mean divides by their number.": softmax(logits).sum(axis=0),
             },
-            "First a probability from each pass, then the mean over the passes.",
+            "What does each pass predict, and what is the mean of that?",
         )

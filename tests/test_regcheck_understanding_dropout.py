@@ -28,8 +28,8 @@ def normalized(g):
 WRONG = {
     "mean_gradient": [
         (gradient(variance=lambda p: 0), "penalty is missing"),
-        (gradient(variance=lambda p: p * (1 - p)), "Inverted dropout divides by q"),
-        (gradient(lambda p: 1 - p, lambda p: p * (1 - p)), "mean and variance"),
+        (gradient(variance=lambda p: p * (1 - p)), "variance of the unscaled gate."),
+        (gradient(lambda p: 1 - p, lambda p: p * (1 - p)), "Which form"),
         (gradient(variance=lambda p: 2 * p / (1 - p)), "no factor 2"),
         (gradient(variance=lambda p: (1 - p) / p), "exchanged keep and drop"),
         (gradient(square=lambda x: 1), "comes in squared"),
@@ -37,9 +37,9 @@ WRONG = {
         (lambda w, x, t, p: 9 * w, "on two lines"),
     ],
     "strength": [
-        (0.25, "half is missing: the penalty"),
+        (0.25, "A factor of the penalty"),
         (0.08, "from the variance of the unscaled"),
-        (0.16, "unscaled variance, and the half"),
+        (0.16, "unscaled variance, and a factor"),
         (2.0, "exchanged keep and drop"),
         (0.0625, "once too often"),
         (7.0, "Write the penalty"),
@@ -49,7 +49,7 @@ WRONG = {
         (lambda p, w: np.exp(w @ np.log(p)), "normalize it"),
         (lambda p, w: w @ p, "arithmetic mean"),
         (lambda p, w: normalized(np.exp(np.log(p).mean(axis=0))), "same weight"),
-        (lambda p, w: normalized(p.prod(axis=0)), "no mean"),
+        (lambda p, w: normalized((w[:, None] * p).prod(axis=0)), "Where do the weights come in"),
         (lambda p, w: w @ np.log(p), "among the logarithms"),
         (lambda p, w: p[0], "over the classes"),
     ],
@@ -61,12 +61,13 @@ WRONG = {
         (0.25, "variance with keep"),
         (7.0, "5 with probability"),
     ],
+    "many": [("a", "an improvement"), ("c", "not sure enough"), ("d", "not exact")],
     "monte_carlo": [
-        (lambda z: softmax(z.mean(axis=0)), "still average the logits"),
+        (lambda z: softmax(z.mean(axis=0)), "still the geometric mean"),
         (lambda z: np.eye(4)[z.argmax(axis=-1)].mean(axis=0), "average votes"),
         (lambda z: z.mean(axis=0), "not probabilities"),
         (lambda z: softmax(z).sum(axis=0), "added the probabilities"),
-        (lambda z: softmax(z)[0], "mean over the passes"),
+        (lambda z: softmax(z)[0], "does each pass predict"),
     ],
 }
 
