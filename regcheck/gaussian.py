@@ -118,7 +118,14 @@ def learned(answer):
         )
 
 
-@exercise("Bug hunt: a layer for PyTorch, in NumPy")
+def _as_found(x, rate, rng, training):
+    alpha = rate / (1 - rate)
+    if str(training):
+        return x * (1 + alpha * rng.standard_normal(x.shape))
+    return x
+
+
+@exercise("Bug hunt: a layer for PyTorch, in NumPy", given=_as_found)
 def layer(answer):
     """The square root, and a real question."""
     for rng in trials():

@@ -80,7 +80,9 @@ WRONG = {
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
 
 
-def test_the_unedited_bug_hunt_leaves_the_noise_on():
-    result = chapter.result("layer", chapter.code_cell("layer"))
+def test_the_bug_hunt_leaves_the_noise_on():
+    result = chapter.result(
+        "layer", chapter.code_cell("layer").replace("alpha = rate / (1 - rate)", "alpha = rate * (1 / (1 - rate))")
+    )
     assert result.status == core.NOT_YET
     assert "training=False" in result.message

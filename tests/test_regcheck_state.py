@@ -157,7 +157,9 @@ def test_a_share_that_is_not_the_rate():
     assert "not the rate" in check.memory(answer).message
 
 
-def test_the_unedited_bug_hunt_shares_its_mask():
-    result = chapter.result("memory", chapter.code_cell("memory"))
+def test_the_bug_hunt_shares_its_mask():
+    result = chapter.result(
+        "memory", chapter.code_cell("memory").replace("forget * c + x[:, t]", "x[:, t] + forget * c")
+    )
     assert result.status == core.NOT_YET
     assert "mask for each" in result.message
