@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from reglib import datasets, dropout, masks, mlp, optim, training
+from tests.parity.replay import TOLERANCE, agree, in_keras, in_torch, own_part
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 torch = pytest.importorskip("torch")
 
-TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 RATES = [0.1, 0.375, 0.5, 0.8]
 SHAPE = (7, 5, 6, 4)
 
@@ -26,41 +26,9 @@ def both(shape, dtype):
     return rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
 
 
-def in_torch(layer, x, grad):
-    """Return what the layer makes of ones, of x, and of the gradient; all under the same noise."""
-    torch.manual_seed(3)
-    state = torch.get_rng_state()
-    ones = layer(torch.ones(x.shape, dtype=getattr(torch, str(x.dtype)))).numpy()
-    torch.set_rng_state(state)
-    tensor = torch.tensor(x, requires_grad=True)
-    output = layer(tensor)
-    output.backward(torch.tensor(grad))
-    return ones, output.detach().numpy(), tensor.grad.numpy()
-
-
-def in_keras(layer, x, grad):
-    """Return what the layer makes of ones, of x, and of the gradient; all under the same noise."""
-    state = layer.seed_generator.state.numpy()
-    ones = layer(np.ones(x.shape, x.dtype), training=True).numpy()
-    layer.seed_generator.state.assign(state)
-    variable = tf.Variable(x)
-    with tf.GradientTape() as tape:
-        output = layer(variable, training=True)
-    return ones, output.numpy(), tape.gradient(output, variable, output_gradients=tf.constant(grad)).numpy()
-
-
-def agree(ours, theirs, dtype):
-    assert ours.dtype == theirs.dtype == dtype
-    assert (np.abs(ours - theirs) <= TOLERANCE[dtype] * np.maximum(np.abs(theirs), 1)).all()
-
-
 def check_bernoulli(ones, output, grad_x, x, grad, rate, shape=None):
     """Compare `dropout` under a framework's mask, of the shape ``shape``, with what the framework did."""
-    mask = ones > 0
-    if shape is not None:
-        mask = mask[tuple(slice(None, length) for length in shape)]
-        np.testing.assert_array_equal(np.broadcast_to(mask, ones.shape), ones > 0)
-    assert 0 < mask.mean() < 1
+    mask = own_part(ones > 0, ones.shape if shape is None else shape)
     agree(dropout.dropout(x, mask, rate), output, str(x.dtype))
     agree(dropout.dropout_backward(grad, mask, rate), grad_x, str(x.dtype))
 

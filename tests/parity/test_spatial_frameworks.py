@@ -11,12 +11,12 @@ import pytest
 
 from reglib import convnet, datasets, dropout, optim, training
 from reglib.layer_conventions import spatial_noise_shape
+from tests.parity.replay import TOLERANCE, agree, in_keras, in_torch, own_part
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 torch = pytest.importorskip("torch")
 
-TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 RATE, SIZES = 0.375, {1: (9,), 2: (5, 6), 3: (3, 4, 5)}
 each = pytest.mark.parametrize(
     ("dimensions", "dtype"), [(dimensions, dtype) for dimensions in SIZES for dtype in TOLERANCE]
@@ -29,41 +29,12 @@ def both(dimensions, dtype, channels):
     return np.random.default_rng(5).normal(size=(2, *shape)).astype(dtype)
 
 
-def in_torch(layer, x, grad):
-    """Return what the layer makes of ones, of x, and of the gradient; all under the same noise."""
-    torch.manual_seed(3)
-    state = torch.get_rng_state()
-    ones = layer(torch.ones(x.shape, dtype=getattr(torch, str(x.dtype)))).numpy()
-    torch.set_rng_state(state)
-    tensor = torch.tensor(x, requires_grad=True)
-    output = layer(tensor)
-    output.backward(torch.tensor(grad))
-    return ones, output.detach().numpy(), tensor.grad.numpy()
-
-
-def in_keras(layer, x, grad):
-    """Return what the layer makes of ones, of x, and of the gradient; all under the same noise."""
-    state = layer.seed_generator.state.numpy()
-    ones = layer(np.ones(x.shape, x.dtype), training=True).numpy()
-    layer.seed_generator.state.assign(state)
-    variable = tf.Variable(x)
-    with tf.GradientTape() as tape:
-        output = layer(variable, training=True)
-    return ones, output.numpy(), tape.gradient(output, variable, output_gradients=tf.constant(grad)).numpy()
-
-
 def check(replayed, x, grad, channels):
     """The framework's mask has our shape, and under it output and gradient are ours."""
     ones, output, grad_x = replayed
-    mask = (ones > 0)[tuple(slice(length) for length in spatial_noise_shape(x.shape, channels))]
-    np.testing.assert_array_equal(np.broadcast_to(mask, ones.shape), ones > 0)
-    assert 0 < mask.mean() < 1
-    for ours, theirs in (
-        (dropout.dropout(x, mask, RATE), output),
-        (dropout.dropout_backward(grad, mask, RATE), grad_x),
-    ):
-        assert ours.dtype == theirs.dtype == x.dtype
-        assert (np.abs(ours - theirs) <= TOLERANCE[str(x.dtype)] * np.maximum(np.abs(theirs), 1)).all()
+    mask = own_part(ones > 0, spatial_noise_shape(x.shape, channels))
+    agree(dropout.dropout(x, mask, RATE), output, str(x.dtype))
+    agree(dropout.dropout_backward(grad, mask, RATE), grad_x, str(x.dtype))
 
 
 @each
