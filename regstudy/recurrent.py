@@ -4,6 +4,10 @@ For every task and arm, six settings (`regstudy.arms.Arm.settings`) are scored o
 own; the best is then trained on fresh seeds, and measured on test data for the first and only time. In each run the
 parameters are those of the best validation measurement: every arm, the one without noise too, is stopped early.
 
+What to keep in mind: the networks are small and the training sets tiny, on purpose (`regstudy.tasks`); some arms chose
+the largest rate that was tried, and might do better beyond; and each verdict stands at 95% for itself, so that of the
+36 one or two may be wrong by chance alone.
+
 ``python -m regstudy`` runs it and resumes it; `stored` loads what came out; `run` reruns any part, and `agrees` says
 whether a rerun and the stored numbers agree.
 """
@@ -174,7 +178,8 @@ def agrees(result, reference=None, *, tolerance=1e-4):
 
         mean +- t s sqrt(1 / k + 1 / n),
 
-    with the mean and the standard deviation s of the n stored numbers, and Student's t for 99.9% and n - 1.
+    with the mean and the standard deviation s of the n stored numbers, and Student's t for 99.9% and n - 1. On the
+    characters it holds for the same version of Python alone: in another one, the manual is another text.
 
     Parameters
     ----------
