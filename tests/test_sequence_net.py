@@ -155,6 +155,18 @@ def test_accuracy_by_hand():
     assert sequence_net.accuracy(cell, params, x, labels, readout="every", steps=STEPS) == 13 / 14
 
 
+def test_accuracy_of_short_sequences_and_of_replicas():
+    cell, params, x, _ = problem("last", softmax_cross_entropy, (2,))
+    logits, _ = sequence_net.forward(cell, params, x, steps=STEPS)
+    labels = logits.argmax(axis=-1)
+    assert sequence_net.accuracy(cell, params, x, labels, steps=STEPS).tolist() == [1, 1]
+    assert (sequence_net.forward(cell, params, x)[0].argmax(axis=-1) != labels).any()
+    every = sequence_net.forward(cell, params, x, readout="every")[0].argmax(axis=-1)
+    shares = sequence_net.accuracy(cell, params, x, every[0], readout="every")
+    assert shares.tolist() == [1, (every[1] == every[0]).mean()]
+    assert sequence_net.accuracy(cell, params, x, labels[0])[0] == (every[0][:, -1] == labels[0]).mean()
+
+
 def test_zoneout_at_inference():
     cell, params, x, _ = problem("last", softmax_cross_entropy)
     noise = Noise(zone_h=0.5, zone_c=0.25)
@@ -173,6 +185,7 @@ def test_it_learns_and_stays_float32():
     def step(params, rows):
         return sequence_net.loss_and_grads(GRU(), params, x[rows], labels[rows])
 
+    assert {g.dtype for g in step(start, np.arange(40))[1]} == {np.dtype(np.float32)}
     run = training.train(start, step, optim.Adam(0.02), [np.arange(40)] * 80)
     assert run.losses[-1] < 0.3 * run.losses[0]
     assert {p.dtype for p in run.params} == {np.dtype(np.float32)}

@@ -32,6 +32,7 @@ def test_adding_follows_its_rules(steps):
     np.testing.assert_allclose(data.y[:, 0], 0.5 + (numbers * (marks == 1)).sum(axis=1) / 4, rtol=1e-12)
     assert marks[:, steps // 2 + 1 : -1].sum() == 0 or steps == 30
     assert data.description == f"The adding problem: 4000 sequences of {steps} steps"
+    assert data.source == "generated, after Hochreiter and Schmidhuber (1997)"
 
 
 def test_adding_marks_every_place_that_may_be_marked_equally_often():
@@ -49,6 +50,15 @@ def test_adding_marks_every_place_that_may_be_marked_equally_often():
     expected[[0, -1]] = 0
     np.testing.assert_allclose(marked, expected, atol=5 * 0.5 / np.sqrt(n))
     assert data.y.var() == pytest.approx((2 - (1 / 6 + 1 / 6)) / 3 / 16, rel=0.03)
+
+
+def test_the_first_mark_is_among_the_first_ten_also_in_a_long_sequence():
+    data = sequences.adding(rng(), 40_000, 60)
+    marked = (data.x[..., 1] == 1).mean(axis=0)
+    assert marked[9] == pytest.approx(1 / 10 + (1 - 1 / 10) / 29, abs=5 * 0.5 / np.sqrt(40_000))
+    assert marked[10] == pytest.approx(1 / 29, abs=5 * 0.2 / np.sqrt(40_000))
+    assert marked[29] == pytest.approx(1 / 29, abs=5 * 0.2 / np.sqrt(40_000))
+    assert marked[30] == 0
 
 
 def accepts(string):
@@ -130,6 +140,9 @@ def test_reber_encodes_its_strings():
         assert data.critical[row] == length - 3
     np.testing.assert_array_equal(data.x.sum(axis=-1), data.steps)
     assert data.description == "Embedded Reber grammar: 300 strings of 12 to 20 symbols"
+    assert data.source == "generated, after Hochreiter and Schmidhuber (1997)"
+    assert (data.y[~data.steps] == 0).all()
+    assert sequences.reber(rng(), 5, shortest=10, longest=10).steps.all()
 
 
 def test_digit_rows_are_the_digits():
@@ -138,7 +151,8 @@ def test_digit_rows_are_the_digits():
     assert data.x.shape == (1797, 8, 8)
     np.testing.assert_array_equal(data.x[5, 3], whole.x[5, 24:32])
     np.testing.assert_array_equal(data.y, whole.y)
-    assert "row by row" in data.description
+    assert data.description == "Digits: 1797 images of 8 x 8 pixels, read row by row"
+    assert data.source == whole.source
 
 
 def test_the_manual_is_simplified_text(monkeypatch):
@@ -174,6 +188,10 @@ def test_windows_are_of_the_text():
     found = {tuple(row) for row in whole}
     assert found <= possible
     assert len(found) > 130
+    assert data.description == "200 windows of 7 characters"
+    assert data.source == "the manual that Python carries for help()"
+    same = sequences.windows(rng(), np.full(9, 3, np.uint8), 2, 7)
+    assert (same.y == 3).all()
     edge = sequences.windows(rng(), codes[:9], 100, 7)
     starts = {tuple(row) for row in edge.x.argmax(axis=-1)}
     assert starts == {tuple(codes[0:7]), tuple(codes[1:8])}
@@ -211,12 +229,15 @@ def test_bad_input_is_named():
         (lambda: sequences.windows(g, codes, 0, 4), "n must be at least 1, got 0"),
         (lambda: sequences.windows(g, codes, 5, 0), "steps must be at least 1, got 0"),
         (lambda: sequences.windows(g, codes, 5, 10), "steps must be below the 10 characters of the text, got 10"),
+        (lambda: sequences.windows(g, codes + 39, 5, 4), "codes must lie in 0, ..., 47; got 39 to 48"),
         (lambda: sequences.windows(g, codes + 40, 5, 4), "codes must lie in 0, ..., 47; got 40 to 49"),
         (lambda: sequences.windows(g, codes - 1, 5, 4), "codes must lie in 0, ..., 47; got -1 to 8"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=exactly(message)):
             call()
+    with pytest.raises(TypeError, match=exactly("shortest must be an integer, got 9.5")):
+        sequences.reber(g, 5, shortest=9.5)
     for wrong in (codes * 1.0, codes[None]):
         message = f"codes must be a vector of integers, got {wrong.dtype} of shape {wrong.shape}"
         with pytest.raises(TypeError, match=exactly(message)):
