@@ -61,6 +61,13 @@ def test_noise_backward(shape):
     assert variational.noise_backward(np.ones((2, 3, 5)), log_alpha, epsilon).shape == shape
 
 
+def test_a_nan_gradient_is_passed_on():
+    grad = np.ones((4, 3))
+    grad[1, 2] = np.nan
+    slope = variational.noise_backward(grad, np.zeros(3), np.ones((4, 3)))
+    np.testing.assert_array_equal(np.isnan(slope), [False, False, True])
+
+
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_the_divergence_is_the_expectation_that_defines_it(alpha):
     mean_log = expectation(lambda e: np.log(abs(1 + np.sqrt(alpha) * e)))(max(-1 / np.sqrt(alpha), -INFINITY))
@@ -133,9 +140,15 @@ def test_the_divergence_keeps_shape_and_dtype(function, form):
     assert single.dtype == np.float32
     assert single.shape == (1, 2)
     np.testing.assert_allclose(single, function(log_alpha.astype(float), form), rtol=1e-5)
-    assert isinstance(function(0.5, form), float)
+    assert type(function(0.5, form)) is float
     assert function(0.5, form) == function(np.array([0.5]), form)[0]
     np.testing.assert_array_equal(log_alpha, np.array([[-1.0, 0.5]], np.float32))
+
+
+@pytest.mark.parametrize("function", [variational.kl, variational.kl_gradient])
+def test_the_integral_is_taken_in_double_precision(function):
+    log_alpha = np.linspace(-5, 5, 50, dtype=np.float32)
+    np.testing.assert_array_equal(function(log_alpha), function(log_alpha.astype(float)).astype(np.float32))
 
 
 def problem(sizes=(4, 6, 5, 3), replicas=(), units=False, batch=7):
@@ -226,6 +239,9 @@ def test_start_has_one_log_alpha_a_hidden_layer():
         assert log_alpha.shape == (2, 1)
         assert log_alpha.dtype == np.float32
         np.testing.assert_allclose(np.exp(log_alpha), 0.25, rtol=1e-6)
+    for sizes in ((4, 3), (4, 6, 3), (4, 7, 6, 5, 3), (4, 8, 7, 6, 5, 3)):
+        net = mlp.init(rng(), sizes)
+        assert len(variational.start(net, 0.2)) == len(net) + len(sizes) - 2
 
 
 def test_bad_input():
@@ -268,6 +284,8 @@ def test_shapes_that_do_not_fit_are_refused():
         variational.noise(np.zeros(1), np.ones(3))
     with pytest.raises(ValueError, match=exactly("grad must have the shape of epsilon, (2, 4, 3); got (4, 3)")):
         variational.noise_backward(np.ones((4, 3)), np.zeros((2, 1)), epsilon)
+    with pytest.raises(TypeError, match=r"^log_alpha must hold floating-point numbers"):
+        variational.noise(np.zeros((2, 1), int), epsilon)
     with pytest.raises(TypeError, match=r"^epsilon must hold floating-point numbers"):
         variational.noise(np.zeros((2, 1)), epsilon.astype(int))
     with pytest.raises(TypeError, match=r"^grad must hold floating-point numbers"):
