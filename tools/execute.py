@@ -83,7 +83,7 @@ def key(notebook, graph):
 
 
 def runs():
-    """Return the record of the last runs: path in the book -> key, outcome, seconds, peak_mb."""
+    """Return the record of the last runs: path in the book -> key, outcome, seconds, cpu_seconds, peak_mb."""
     return json.loads(RUNS.read_text(encoding="utf-8")) if RUNS.exists() else {}
 
 

@@ -1,7 +1,9 @@
 """A pytest plugin that records what each notebook costs: seconds, peak memory, and where it failed.
 
-Used as ``pytest --nbmake -p tools.nbmake_record --record FILE``. Peak memory is
-the sum of the resident sets of the kernel and its children, sampled every 50 ms.
+Used as ``pytest --nbmake -p tools.nbmake_record --record FILE``. The kernel and
+its children are sampled every 50 ms: peak memory is the sum of their resident
+sets, and processor time what they have used, which unlike the time on the clock
+hardly depends on what else the machine is doing.
 """
 
 import json
@@ -17,30 +19,37 @@ INTERVAL = 0.05
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class PeakMemory(threading.Thread):
-    """Watch the children of this process until told to stop; ``peak`` is in bytes."""
+class Watch(threading.Thread):
+    """Watch the children of this process until told to stop; ``peak`` is in bytes, ``cpu_seconds`` processor time."""
 
     def __init__(self):
         super().__init__(daemon=True)
         self.peak = 0
+        self._cpu = {}
         self._stop_event = threading.Event()
+
+    @property
+    def cpu_seconds(self):
+        return sum(self._cpu.values())
 
     def run(self):
         while not self._stop_event.wait(INTERVAL):
-            self.peak = max(self.peak, self._resident())
+            self.peak = max(self.peak, self._sample())
 
     def stop(self):
         self._stop_event.set()
         self.join()
 
-    @staticmethod
-    def _resident():
+    def _sample(self):
+        """Return the memory that the children hold now, and note the processor time that each has used."""
         total = 0
         for child in psutil.Process().children(recursive=True):
             try:
+                times = child.cpu_times()
                 total += child.memory_info().rss
             except psutil.NoSuchProcess:
                 continue
+            self._cpu[child.pid] = times.user + times.system
         return total
 
 
@@ -52,8 +61,8 @@ def pytest_addoption(parser):
 def pytest_runtest_call(item):
     if not getattr(item, "nbmake", False):
         return (yield)
-    memory, start = PeakMemory(), time.perf_counter()
-    memory.start()
+    watch, start = Watch(), time.perf_counter()
+    watch.start()
     try:
         return (yield)
     except Exception as error:
@@ -66,9 +75,10 @@ def pytest_runtest_call(item):
             item.user_properties.append(("error", COLORS.sub("", failure.summary)))
         raise
     finally:
-        memory.stop()
+        watch.stop()
         item.user_properties.append(("seconds", round(time.perf_counter() - start, 2)))
-        item.user_properties.append(("peak_mb", round(memory.peak / 1e6)))
+        item.user_properties.append(("cpu_seconds", round(watch.cpu_seconds, 2)))
+        item.user_properties.append(("peak_mb", round(watch.peak / 1e6)))
 
 
 class Recorder:

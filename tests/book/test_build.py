@@ -88,7 +88,7 @@ def test_a_failing_cell_names_notebook_cell_and_error(tmp_path):
     assert execute.failure_line("broken.ipynb", row) == (
         "book/broken.ipynb: cell 2 (id b): ZeroDivisionError: division by zero"
     )
-    assert row["seconds"] > 0
+    assert row["cpu_seconds"] > 0
     assert row["peak_mb"] > 10
 
 
