@@ -143,6 +143,9 @@ def test_reber_encodes_its_strings():
     assert data.source == "generated, after Hochreiter and Schmidhuber (1997)"
     assert (data.y[~data.steps] == 0).all()
     assert sequences.reber(rng(), 5, shortest=10, longest=10).steps.all()
+    usual = sequences.reber(rng(), 300)
+    assert usual.steps.shape == (300, 23)
+    assert usual.steps.sum(axis=1).min() == 8
 
 
 def test_digit_rows_are_the_digits():
