@@ -37,6 +37,7 @@ def test_init_is_the_cell_then_the_readout():
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(params[-2], again.uniform(-1, 1, (50, 9, C)) / 3)
     np.testing.assert_array_equal(params[-1], np.zeros((50, C)))
+    assert (sequence_net.init(rng, LSTM(), D, H, C)[2][H : 2 * H] == 1).all()
     single = sequence_net.init(rng, RNN(), D, H, C, dtype=np.float32)
     assert {p.dtype for p in single} == {np.dtype(np.float32)}
     assert [p.shape for p in single] == [(D, H), (H, H), (H,), (H, C), (C,)]
@@ -78,7 +79,19 @@ def test_gradients_under_noise(readout, loss, steps, replicas):
         return sequence_net.loss_and_grads(cell, p, x, targets, **options)
 
     assert np.shape(run(params)[0]) == replicas
+    logits, _ = sequence_net.forward(cell, params, x, readout=readout, noise=noise, steps=steps)
+    expected = sequence_net.mean_loss(logits, targets, readout=readout, steps=steps, loss=loss)
+    np.testing.assert_allclose(run(params)[0], expected, rtol=1e-14)
     gradcheck.check(lambda p: run(p)[0].sum(), lambda p: run(p)[1], params, rng, tolerance=1e-5)
+
+
+def test_the_loss_is_that_of_the_last_step_by_default_and_keeps_the_dtype():
+    _, _, _, labels = problem("last", softmax_cross_entropy)
+    logits = np.random.default_rng(1).standard_normal((B, C), dtype=np.float32)
+    assert sequence_net.mean_loss(logits, labels) == softmax_cross_entropy(logits, labels)[0]
+    every, labels = np.repeat(logits[:, None], T, axis=1), np.repeat(labels[:, None], T, axis=1)
+    for steps in (None, STEPS):
+        assert sequence_net.mean_loss(every, labels, readout="every", steps=steps).dtype == np.float32
 
 
 @pytest.mark.parametrize("loss", [softmax_cross_entropy, squared_error])
