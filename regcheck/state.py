@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, expect, near, parts, trials
+from regcheck.core import Wrong, choice, compare, exercise, expect, near, parts, trials
 
 
 @exercise("Mean and mean square")
@@ -68,6 +68,8 @@ def half_life(answer):
         answer,
         np.log(0.5) / np.log(0.855),
         {
+            "Right as far as it goes; the task asks for two decimals.": 4.4,
+            "That is in whole steps; the task asks for the crossing, with two decimals.": 5.0,
             "That is the half-life without any mask.": np.log(0.5) / np.log(0.95),
             "That is the half-life with an open forget gate.": np.log(0.5) / np.log(0.9),
             "That is when the mean square has halved.": np.log(0.5) / np.log(0.9 * 0.95**2),
@@ -107,6 +109,11 @@ def backward(answer):
         o = rng.uniform(0.1, 0.9, (3, 5))
         d_h, d_c = parts(answer(grad_y, next_h, next_c, m_h, m_c, o, c), 2)
         right, slope = grad_y + m_h * next_h, o * (1 - np.tanh(c) ** 2)
+        after = m_c * next_c + right * slope
+        expect(
+            not (np.allclose(d_h, after) and np.allclose(d_c, right)),
+            "Both gradients are right, in the wrong order: first that of h, then that of c.",
+        )
         compare(
             d_h,
             right,
@@ -120,8 +127,13 @@ def backward(answer):
         )
         compare(
             d_c,
-            m_c * next_c + right * slope,
+            after,
             {
+                "For c: o is already the value of the gate, after sigma.": m_c * next_c
+                + right * (1 - np.tanh(c) ** 2) / (1 + np.exp(-o)),
+                "For c: c is the memory itself, so tanh is still to be taken.": m_c * next_c + right * o * (1 - c**2),
+                "For c: the output is computed from c before its mask.": m_c * next_c
+                + right * o * (1 - np.tanh(m_c * c) ** 2),
                 "For c: the mask of the carried memory is missing.": next_c + right * slope,
                 "For c: the path through the output is missing.": m_c * next_c,
                 "For c: the mask acts on what is carried on, not on the path through the output.": m_c
@@ -133,6 +145,12 @@ def backward(answer):
             },
             "The gradient of h is right. That of c has two parts: carried on under its mask, and through the output.",
         )
+
+
+_NOT_FOR_NUMBERS = (
+    "The bools are right, but something in your function works for bools alone (`~`, say, or an index). "
+    "Which weight has the new value where zone is a number?"
+)
 
 
 @exercise("Zoneout in one line")
@@ -152,8 +170,13 @@ def zoneout(answer):
             },
             "Where zone is True the result should be the old memory, elsewhere the new one.",
         )
+        try:
+            mixed = answer(old, new, p)
+        except Wrong as reason:
+            expect("Your function stops" not in str(reason), _NOT_FOR_NUMBERS)
+            raise
         compare(
-            answer(old, new, p),
+            mixed,
             p * old + (1 - p) * new,
             {
                 "The bools are right. For a number you return one of the two values, not their mean.": old,

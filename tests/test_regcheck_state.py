@@ -31,7 +31,7 @@ def backward(d_h=None, d_c=None):
     """Return a solution with one of its two lines replaced; each takes what the reader's function takes."""
 
     def answer(grad_y, next_h, next_c, m_h, m_c, o, c):
-        given = {"y": grad_y, "h": next_h, "c": next_c, "m_h": m_h, "m_c": m_c, "o": o}
+        given = {"y": grad_y, "h": next_h, "c": next_c, "m_h": m_h, "m_c": m_c, "o": o, "memory": c}
         given |= {"slope": 1 - np.tanh(c) ** 2, "d_h": grad_y + m_h * next_h}
         first = given["d_h"] if d_h is None else d_h(given)
         second = m_c * next_c + given["d_h"] * o * given["slope"] if d_c is None else d_c(given)
@@ -83,6 +83,8 @@ WRONG = {
         (moments(square_once=lambda p, f, n: 0.0), "weigh it with q"),
     ],
     "half_life": [
+        (4.4, "two decimals"),
+        (5.0, "whole steps"),
         (np.log(0.5) / np.log(0.95), "without any mask"),
         (np.log(0.5) / np.log(0.9), "open forget gate"),
         (np.log(0.5) / np.log(0.9 * 0.95**2), "mean square"),
@@ -110,6 +112,16 @@ WRONG = {
         (backward(d_c=lambda g: g["m_c"] * g["c"] + g["d_h"] * g["o"]), "slope of tanh"),
         (backward(d_c=lambda g: g["m_c"] * g["c"] + g["d_h"] * g["slope"]), "output gate"),
         (backward(d_c=lambda g: g["m_c"] * g["c"] + g["y"] * g["o"] * g["slope"]), "both its parts"),
+        (backward(d_c=lambda g: g["m_c"] * g["c"] + g["d_h"] / (1 + np.exp(-g["o"])) * g["slope"]), "after sigma"),
+        (
+            backward(d_c=lambda g: g["m_c"] * g["c"] + g["d_h"] * g["o"] * (1 - g["memory"] ** 2)),
+            "tanh is still to be taken",
+        ),
+        (
+            backward(d_c=lambda g: g["m_c"] * g["c"] + g["d_h"] * g["o"] * (1 - np.tanh(g["m_c"] * g["memory"]) ** 2)),
+            "before its mask",
+        ),
+        (lambda *given: backward()(*given)[::-1], "in the wrong order"),
         (backward(d_c=lambda g: 0 * g["y"]), "That of c has two parts"),
     ],
     "zoneout": [
@@ -118,6 +130,8 @@ WRONG = {
         (lambda old, new, zone: new + zone * old, "instead of taking its place"),
         (lambda old, new, zone: old, "elsewhere the new"),
         (lambda old, new, zone: np.where(zone, old, new), "one of the two values"),
+        (lambda old, new, zone: zone * old + ~zone * new, "works for bools alone"),
+        (lambda old, new, zone: np.where(zone, old, new) + 0 * zone.astype(float), "works for bools alone"),
         (lambda old, new, zone: np.where(np.equal(zone, True), old, new), "the new value alone"),
         (
             lambda old, new, zone: np.where(zone, old, new) if np.ndim(zone) else (1 - zone) * old + zone * new,
