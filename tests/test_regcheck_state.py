@@ -131,7 +131,6 @@ WRONG = {
         (lambda old, new, zone: old, "elsewhere the new"),
         (lambda old, new, zone: np.where(zone, old, new), "one of the two values"),
         (lambda old, new, zone: zone * old + ~zone * new, "works for bools alone"),
-        (lambda old, new, zone: np.where(zone, old, new) + 0 * zone.astype(float), "works for bools alone"),
         (lambda old, new, zone: np.where(np.equal(zone, True), old, new), "the new value alone"),
         (
             lambda old, new, zone: np.where(zone, old, new) if np.ndim(zone) else (1 - zone) * old + zone * new,
@@ -162,6 +161,12 @@ test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
 
 def test_a_mask_drawn_anew_at_each_step_is_not_one_a_sequence():
     assert "drawn anew" in check.memory(memory(draw_again=True)).message
+
+
+def test_zoneout_with_a_method_that_a_number_does_not_have():
+    result = check.zoneout(lambda old, new, zone: np.where(zone, old, new) + 0 * zone.astype(int))
+    assert result.status == core.NOT_YET
+    assert "works for bools alone" in result.message
 
 
 def test_a_share_that_is_not_the_rate():
