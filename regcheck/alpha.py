@@ -74,18 +74,24 @@ def drift(answer):
 
 @exercise("The same strength")
 def strength(answer):
-    """0.1 * 4.09 / 1.309."""
+    """odds = (p / q) / 4.09, as a rate."""
+    odds = 0.3 / 0.7 / 4.09
     near(
         answer,
-        0.1 * 4.09 / 1.309,
+        odds / (1 + odds),
         {
-            "That is ordinary dropout.": 0.1 / 0.9,
-            "That is the numerator alone; the stretch makes it smaller.": 0.409,
-            "That is the rate of ordinary dropout with the same variance.": 0.409 / 1.309 / (1 + 0.409 / 1.309),
-            "That is the standard deviation.": (0.409 / 1.309) ** 0.5,
+            "That is p / q of alpha dropout. Now solve for p.": odds,
+            "That is p / q of ordinary dropout.": 0.3 / 0.7,
+            "That is the noise over signal of alpha dropout at 0.3.": 4.09 * 0.3 / 0.7,
+            "That is the probability to keep.": 1 / (1 + odds),
+            "Alpha dropout is the noisier one: it needs the smaller rate.": 4.09 * 0.3 / (0.7 + 4.09 * 0.3),
+            "You divided the rate by 4.09. The factor belongs to p / q.": 0.3 / 4.09,
+            "The factor is 1 + 3.09.": 0.3 / 0.7 / 3.09 / (1 + 0.3 / 0.7 / 3.09),
+            "Rounded too early: three decimals, please.": 0.09,
+            "Right to one decimal, if that is what you mean. Give three.": 0.1,
         },
-        "Numerator 0.1 times 4.09, denominator 1 plus 0.1 times 3.09.",
-        tolerance=2e-3,
+        "Which p has p / (1 - p) times 4.09 equal to 0.3 / 0.7?",
+        tolerance=1e-3,
     )
 
 
@@ -96,8 +102,8 @@ def where(answer):
         answer,
         "b",
         {
-            "a": "Compare the variances of the two noises at the same rate.",
-            "c": "Nothing is needed at test time: mean and variance are what they were.",
+            "a": "It is the other way round: its noise over signal is 4.09 times as large at the same rate.",
+            "c": "At test time mean and variance over all units are what they were, without any factor.",
             "d": "Before you blame the neighbor: are the constants right for these units?",
         },
     )
