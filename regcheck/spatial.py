@@ -40,23 +40,24 @@ def strength(answer):
     """p / q / (1 + (n - 1) rho)."""
     for rng in trials():
         p, n, rho = rng.uniform(0.15, 0.4), int(rng.integers(4, 26)), rng.uniform(0.2, 0.8)
-        odds = p / (1 - p)
+        odds, gain = p / (1 - p), 1 + (n - 1) * rho
         compare(
             answer(p, n, rho),
-            odds / (1 + (n - 1) * rho),
+            odds / gain,
             {
                 "A unit has n - 1 neighbours, not n.": odds / (1 + n * rho),
                 "That is right for perfect correlation only; rho is missing.": odds / n,
                 "That is the strength before averaging, and of channel masks after it.": odds,
-                "You multiplied where averaging should weaken the noise.": odds * (1 + (n - 1) * rho),
-                "The variance of an inverted gate is p / q, not p q.": p * (1 - p) / (1 + (n - 1) * rho),
-                "The rate itself is not a variance. What is the variance of an inverted gate?": p / (1 + (n - 1) * rho),
-                "You exchanged keep and drop.": 1 / odds / (1 + (n - 1) * rho),
-                "That is a ratio of standard deviations. The definition takes squares.": np.sqrt(
-                    odds / (1 + (n - 1) * rho)
-                ),
+                "You multiplied where averaging should weaken the noise.": odds * gain,
+                "The variance of an inverted gate is p / q, not p q.": p * (1 - p) / gain,
+                "The rate itself is not a variance. What is the variance of an inverted gate?": p / gain,
+                "You exchanged keep and drop.": 1 / odds / gain,
+                "That is a ratio of standard deviations. The definition takes squares.": np.sqrt(odds / gain),
+                "The drop rate has no part in it. That is the share that averaging leaves, not the strength.": 1 / gain,
+                "That is by how much averaging weakens the noise, not what it leaves.": gain,
+                "You turned it over: that is the signal relative to the noise.": gain / odds,
             },
-            "Not yet. Try rho = 0, which must give p / q, and rho = 1, which must give p / (q n).",
+            "Try rho = 0, which must give p / q, and rho = 1, which must give p / (q n).",
         )
 
 
@@ -77,8 +78,8 @@ def match(answer):
             "You weakened the unit dropout. It has to be stronger, to make up for the average.": (1 / 63)
             / (1 + 1 / 63),
         },
-        "Set p / q / (1 + 15 x 0.4) equal to 0.1 / 0.9 and solve for p.",
-        tolerance=1e-3,
+        "How strong is the channel noise, and by what does the average divide the strength of unit noise?",
+        tolerance=5e-3,
     )
 
 
@@ -99,6 +100,10 @@ def weight(answer):
                 "Mask and factor are missing: the weight met the noisy maps.": (grad[:, :, None] * h).sum(axis=(0, 1)),
                 "The factor 1 / q is missing.": (grad[:, :, None] * h * mask).sum(axis=(0, 1)),
                 "That is a mean. The gradient of a shared weight is a sum.": all_in.mean(axis=(0, 1)),
+                "You took the mean over the examples; grad holds their shares of the loss already.": all_in.sum(
+                    axis=1
+                ).mean(axis=0),
+                "You took the mean over the positions. Each is a use of the weight.": all_in.mean(axis=1).sum(axis=0),
                 "The activations are missing: that is no gradient of a weight.": (
                     grad[:, :, None] * mask / (1 - p) * np.ones_like(h)
                 ).sum(axis=(0, 1)),

@@ -56,6 +56,9 @@ WRONG = {
         (lambda p, n, r: p / (1 + (n - 1) * r), "not a variance"),
         (lambda p, n, r: 1 / odds(p) / (1 + (n - 1) * r), "exchanged keep and drop"),
         (lambda p, n, r: np.sqrt(odds(p) / (1 + (n - 1) * r)), "standard deviations"),
+        (lambda p, n, r: 1 / (1 + (n - 1) * r), "no part in it"),
+        (lambda p, n, r: 1 + (n - 1) * r, "by how much averaging weakens"),
+        (lambda p, n, r: (1 + (n - 1) * r) / odds(p), "turned it over"),
         (lambda p, n, r: 0.0, "Try rho = 0"),
     ],
     "match": [
@@ -66,13 +69,15 @@ WRONG = {
         (7.4 / 16.4, "n - 1 neighbours"),
         (9 / 16, "probability to keep"),
         (1 / 64, "has to be stronger"),
-        (0.2, "solve for p"),
+        (0.2, "How strong is the channel noise"),
     ],
     "weight": [
         (gradient(lambda h, m, p: h / (1 - p)), "The mask is missing"),
         (gradient(lambda h, m, p: h), "Mask and factor"),
         (gradient(lambda h, m, p: h * m), "factor 1 / q"),
         (gradient(lambda h, m, p: h * m / (1 - p), np.mean), "That is a mean"),
+        (gradient(lambda h, m, p: h * m / (1 - p), lambda a, axis: a.sum(1).mean(0)), "mean over the examples"),
+        (gradient(lambda h, m, p: h * m / (1 - p), lambda a, axis: a.mean(1).sum(0)), "mean over the positions"),
         (gradient(lambda h, m, p: m / (1 - p) * np.ones_like(h)), "activations are missing"),
         (gradient(lambda h, m, p: h * m / p), "divided by the rate"),
         (lambda g, h, m, p: np.zeros(3), "differentiate by one weight"),
@@ -93,6 +98,11 @@ WRONG = {
 }
 
 test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+
+
+def test_two_digits_are_enough_for_the_same_strength():
+    assert check.match(0.44).ok
+    assert not check.match(0.43).ok
 
 
 def test_the_unedited_bug_hunt_is_unanswered_and_drops_columns():
