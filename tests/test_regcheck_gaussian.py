@@ -53,6 +53,8 @@ WRONG = {
         (0.1587, "rate of 0.5"),
         (0.0228, "rate of 0.2"),
         (0.6915, "positive factors"),
+        (30.85, "in percent"),
+        (0.3, "three decimals"),
         (0.9, "What is sigma"),
     ],
     "learned": [
@@ -65,7 +67,10 @@ WRONG = {
         (learned(noise=lambda s: 0.0), "with KL alone"),
         (learned(pull=lambda slope, units, n: -units * slope / n), "does not subtract"),
         (learned(noise=lambda s: np.exp(s / 2) / 12), "already holds the mean"),
-        (learned(noise=lambda s: 7.0), "Two terms"),
+        (learned(noise=lambda s: 7.0), "Set slope to 0"),
+        (learned(pull=lambda slope, units, n: 6 * slope / n), "How many KL terms"),
+        (learned(noise=lambda s: np.exp(-s / 2) / 2), "The first term is the derivative by alpha"),
+        (lambda g, e, s, k, n: learned()(g, e, s, k, n) / np.exp(s), "That is the derivative by alpha"),
     ],
     "layer": [
         (layer(std=lambda p: p / (1 - p), on=str), "`if` asking"),
@@ -86,3 +91,8 @@ def test_the_bug_hunt_leaves_the_noise_on():
     )
     assert result.status == core.NOT_YET
     assert "training=False" in result.message
+
+
+def test_rounded_shares_are_right():
+    for share in ("0.31", "0.309", "0.3085"):
+        assert chapter.result("negative", f"share = {share}").status == core.RIGHT
