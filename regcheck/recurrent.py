@@ -120,8 +120,9 @@ def missed(answer):
             "That is the probability that at least one writes it.": 1 - 0.3**5,
             "That is one unit. There are five, and they miss independently.": 0.3,
             "Probabilities of independent misses multiply; they do not add.": 1.5,
-            "That is a mask on the carried memory, one unit.": 1 - 0.7**101,
-            "That is a mask on the carried memory, hit at each of the steps.": (1 - 0.7**101) ** 5,
+            "Rounded too far: give a formula, or at least three digits.": 0.0024,
+            "That is a mask on the carried memory, hit at each of the steps.": 1 - 0.7**101,
+            "That is one unit, and the probability that it writes it.": 0.7,
         },
         "Each unit misses it with the same probability, once and for all.",
         tolerance=1e-5,
@@ -177,8 +178,10 @@ def cell_end(answer):
                 "The mask acts on the candidate after tanh, not on the sum before it.": sigma(f) * c
                 + sigma(i) * np.tanh(mask * g),
                 "You return the two results the other way round.": sigma(o) * np.tanh(layer_norm(new, gain, shift)),
+                "Two gates are sums still: they need sigma.": f * c + i * mask * np.tanh(g),
+                "The candidate needs tanh.": sigma(f) * c + sigma(i) * mask * g,
             },
-            "The memory is not right. It is that of an LSTM with a mask on the candidate.",
+            "The memory is not right. It should be that of an LSTM with a mask on the candidate.",
         )
         compare(
             h,
@@ -187,6 +190,7 @@ def cell_end(answer):
                 "The memory has to be normalized before tanh.": sigma(o) * np.tanh(new),
                 "First the normalization, then tanh.": sigma(o) * layer_norm(np.tanh(new), gain, shift),
                 "The output gate is missing.": np.tanh(layer_norm(new, gain, shift)),
+                "The output gate is a sum still: it needs sigma.": o * np.tanh(layer_norm(new, gain, shift)),
                 "The output gate is a sigmoid.": np.tanh(o) * np.tanh(layer_norm(new, gain, shift)),
                 "The tanh is missing.": sigma(o) * layer_norm(new, gain, shift),
             },
@@ -231,7 +235,7 @@ def step(answer):
                 "The gates are in order now, but the mask still reaches the old memory.": mask * (kept + new),
                 "The mask is at its place. Now look at the order of the gates.": kept + mask * wrong,
                 "The mask is on the old memory alone.": mask * kept + new,
-                "Now there is no mask at all.": kept + new,
+                "There is no mask on the candidate now.": kept + new,
                 "The mask acts on the candidate after tanh, not on the sum before it.": kept
                 + sigma(i) * np.tanh(mask * g),
             },

@@ -49,6 +49,11 @@ def addons(a, c, mask, gain, shift):
     return h, norm(new, gain, shift)
 
 
+def masked_output(a, c, mask):
+    h, new = cell()(a, c, 1.0)
+    return mask * h, new
+
+
 def geometric(write, factor, steps):
     return write * (1 - factor**steps) / (1 - factor)
 
@@ -96,7 +101,9 @@ WRONG = {
         (1 - 0.3**5, "at least one"),
         (0.3, "That is one unit"),
         (1.5, "do not add"),
-        (1 - 0.7**101, "one unit."),
+        ((1 - 0.7**100) ** 5, "hit at each"),
+        (0.7, "that it writes it"),
+        (0.0024, "Rounded too far"),
         (5.0, "once and for all"),
     ],
     "spread": [
@@ -116,7 +123,10 @@ WRONG = {
         (cell(memory=lambda i, f, g, o, c, m: m * (s(f) * c + s(i) * np.tanh(g))), "reaches the old memory"),
         (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * np.tanh(m * g)), "after tanh"),
         (lambda *given: cell()(*given)[::-1], "other way round"),
-        (cell(memory=lambda i, f, g, o, c, m: 0 * c), "The memory is not right"),
+        (cell(memory=lambda i, f, g, o, c, m: f * c + i * m * np.tanh(g)), "Two gates are sums"),
+        (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * m * g), "candidate needs tanh"),
+        (cell(memory=lambda i, f, g, o, c, m: 0 * c), "It should be"),
+        (cell(h=lambda o, c, gain, shift: o * np.tanh(norm(c, gain, shift))), "gate is a sum"),
         (cell(h=lambda o, c, gain, shift: s(o) * np.tanh(c)), "normalized before tanh"),
         (cell(h=lambda o, c, gain, shift: s(o) * norm(np.tanh(c), gain, shift)), "First the normalization"),
         (cell(h=lambda o, c, gain, shift: np.tanh(norm(c, gain, shift))), "output gate is missing"),
@@ -130,7 +140,7 @@ WRONG = {
         (cell(memory=lambda i, f, g, o, c, m: m * (s(f) * c + s(i) * np.tanh(g))), "gates are in order now"),
         (cell(order="ifog"), "mask is at its place"),
         (cell(memory=lambda i, f, g, o, c, m: m * s(f) * c + s(i) * np.tanh(g)), "old memory alone"),
-        (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * np.tanh(g)), "no mask at all"),
+        (masked_output, "no mask on the candidate"),
         (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * np.tanh(m * g)), "after tanh"),
         (cell(memory=lambda i, f, g, o, c, m: 0 * c), "Only what is written"),
         (lambda a, c, m: (s(np.split(a, 4, -1)[2]) * np.tanh(cell()(a, c, m)[1]), cell()(a, c, m)[1]), "wrong sum"),
