@@ -8,20 +8,14 @@ import torch
 
 from reglib import conventions as c
 
+pytestmark = pytest.mark.usefixtures("keras_float64")
+
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(4, 3))
 N, D = 40, 5
 X = RNG.normal(size=(N, D))
 Y = X @ np.array([2.0, -1.0, 0.0, 0.5, 0.0]) + 0.3 * RNG.normal(size=N)
 LABELS = (Y > 0).astype(int)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
 
 
 def torch_decay_gradient(weight_decay, optimizer=torch.optim.SGD):

@@ -7,6 +7,8 @@ import torch
 
 from reglib import optim
 
+pytestmark = pytest.mark.usefixtures("keras_float64")
+
 SHAPES = [(3, 2), (2,), (1, 4, 2)]
 STEPS = 50
 # Keras on TensorFlow rounds these to float32, so parity needs values that float32 holds exactly.
@@ -20,14 +22,6 @@ def problem():
     params = [rng.normal(size=shape) for shape in SHAPES]
     gradients = [[rng.normal(size=s) * 10.0 ** rng.integers(-3, 2) for s in SHAPES] for _ in range(STEPS)]
     return params, gradients
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
 
 
 def ours(optimizer, problem):
