@@ -14,6 +14,16 @@ def root():
     return ROOT
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """With several workers, keep a file's tests on one: all but the pages of the website, by far the longest file."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            file = item.location[0]
+            part = item.callspec.id.partition("-book/")[0] if file.endswith("test_pages.py") else ""
+            item.add_marker(pytest.mark.xdist_group(f"{file} {part}"))
+
+
 def pytest_terminal_summary(terminalreporter):
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
     if skipped:

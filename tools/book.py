@@ -24,7 +24,7 @@ def test(options):
     status = build(options)
     if status:
         return status
-    command = [sys.executable, "-m", "pytest", "-n", str(options.workers), "--dist", "loadfile", *options.pytest]
+    command = [sys.executable, "-m", "pytest", "-n", str(options.workers), "--dist", "loadgroup", *options.pytest]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **execute.ENVIRONMENT}, check=False).returncode
 
 
