@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from tools import execute, notebooks
+from tools import execute, notebooks, site
 
 CHAPTERS = {path.stem: path for path in notebooks.paths()}
 SECTIONS = [
@@ -36,7 +36,7 @@ def cells(chapter):
 
 @functools.cache
 def executed(chapter):
-    return notebooks.read(execute.COPIES / execute.name_of(CHAPTERS[chapter]))["cells"]
+    return site.with_outputs(CHAPTERS[chapter])["cells"]
 
 
 def of_kind(chapter, kind):
