@@ -14,6 +14,12 @@ torch = pytest.importorskip("torch")
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 
 
+def both(shape, dtype):
+    """Return activations and the gradient with respect to what the layer makes of them."""
+    rng = np.random.default_rng(5)
+    return rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+
+
 def in_torch(layer, x, grad, constant=1.0):
     """Return what the layer makes of a constant, of x, and of the gradient; all under the same noise."""
     torch.manual_seed(3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reglib import activations, datasets, dropout, masks, mlp, optim, training
-from tests.parity.replay import TOLERANCE, agree, in_keras, in_torch, own_part
+from tests.parity.replay import TOLERANCE, agree, both, in_keras, in_torch, own_part
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -18,12 +18,6 @@ torch = pytest.importorskip("torch")
 
 RATES = [0.1, 0.375, 0.5, 0.8]
 SHAPE = (7, 5, 6, 4)
-
-
-def both(shape, dtype):
-    """Return activations and the gradient with respect to what the layer makes of them."""
-    rng = np.random.default_rng(5)
-    return rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
 
 
 def check(zeros, output, grad_x, x, grad, rate, shape=None):
