@@ -13,7 +13,11 @@ from bench.dropout import layer_race, step_race
 from bench.recurrent import sequence_race
 from bench.timing import race
 from bench.variants import convolution_race, variants_race
-from reglib import datasets, linear, mlp, optim, penalties, training
+from regbook import datasets
+from reglib.linear import solvers
+from reglib.nets import mlp
+from reglib.train import loop, optim
+from reglib.weights import penalties
 
 RNG = np.random.default_rng(0)
 
@@ -62,9 +66,9 @@ def paths_race():
 
     data = datasets.diabetes()
     x, y = data.x - data.x.mean(axis=0), data.y - data.y.mean()
-    strengths = linear.path(x, y).strengths
+    strengths = solvers.path(x, y).strengths
     competitors = {
-        "reglib: path": lambda: linear.path(x, y, "lasso", strengths, tolerance=1e-6),
+        "reglib: path": lambda: solvers.path(x, y, "lasso", strengths, tolerance=1e-6),
         "scikit-learn: lasso_path": lambda: lasso_path(x, y, alphas=strengths, tol=1e-6, max_iter=100_000),
     }
     return [("Lasso path of the diabetes data, 100 strengths, gap 1e-6", race(competitors, turns=7))]
@@ -78,7 +82,7 @@ def batches_race():
     x, y = np.stack([p.x for p in problems]), np.stack([p.y for p in problems])
     model = Lasso(alpha=0.2, tol=1e-6)
     competitors = {
-        "reglib: fista, 200 at once": lambda: linear.fista(x, y, penalties.L1(0.2), tolerance=1e-6),
+        "reglib: fista, 200 at once": lambda: solvers.fista(x, y, penalties.L1(0.2), tolerance=1e-6),
         "scikit-learn: Lasso, 200 in turn": lambda: [model.fit(a, b) for a, b in zip(x, y, strict=True)],
     }
     return [("200 lasso problems, 100 x 128, gap 1e-6", race(competitors, turns=5))]
@@ -88,11 +92,11 @@ def replicas_race():
     """Training 32 networks of 64-32-10 for one epoch: in one pass, and as 32 PyTorch models in turn."""
     data = datasets.digits()
     x, y = data.x.astype(np.float32), data.y
-    batches = list(training.minibatches(RNG, len(x), 64))
+    batches = list(loop.minibatches(RNG, len(x), 64))
     start = mlp.init(RNG, (64, 32, 10), replicas=(32,), dtype=np.float32)
     tensors = torch.from_numpy(x), torch.from_numpy(np.asarray(y, dtype=np.int64))
 
-    def loop():
+    def in_turn():
         for s in range(32):
             params = [torch.tensor(p[s], requires_grad=True) for p in start]
             optimizer = torch.optim.SGD(params, lr=0.1)
@@ -104,10 +108,10 @@ def replicas_race():
                 optimizer.step()
 
     competitors = {
-        "reglib: 32 replicas in one pass": lambda: training.train(
+        "reglib: 32 replicas in one pass": lambda: loop.train(
             start, mlp.loss_and_grads, optim.SGD(0.1), batches, data=(x, y)
         ),
-        "PyTorch: 32 models in turn": loop,
+        "PyTorch: 32 models in turn": in_turn,
     }
     return [("32 networks of 64-32-10 on digits, one epoch, float32", race(competitors, turns=7))]
 

@@ -8,7 +8,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from bench.timing import Timing, race
-from reglib import dropout, masks, mlp, optim
+from reglib.nets import mlp
+from reglib.noise import dropout, masks
+from reglib.train import optim
 
 RATE, REPLICAS, BATCH, SIZES = 0.5, 32, 64, (64, 256, 256, 10)
 

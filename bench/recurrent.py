@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from bench.timing import race
-from reglib import recurrent
-from reglib.cells import LSTM
+from reglib.layers import recurrent
+from reglib.layers.cells import LSTM
 
 BATCH, STEPS, INPUTS, HIDDEN = 32, 50, 32, 64
 

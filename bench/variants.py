@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from bench.timing import race
-from reglib import conv, dropout, masks
+from reglib.layers import conv
+from reglib.noise import dropout, masks
 
 RATE = 0.25
 WIDE, MAP = (1024, 1024), (32, 16, 16, 64)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from regcheck.core import choice, compare, exercise, expect, near, trials
-from reglib import linear, penalties
+from reglib.linear import solvers
+from reglib.weights import penalties
 
 
 def _regression(rng, n=9, d=4):
@@ -89,7 +90,7 @@ def strongest(answer):
         largest = np.abs(product).max()
         compare(
             answer(X, y),
-            linear.l1_max(X, y),
+            solvers.l1_max(X, y),
             {
                 "You did not divide by the number of examples; the loss is an average.": largest,
                 "You divide by 2N. The one half in the loss cancels the 2 of the square when you differentiate.": (

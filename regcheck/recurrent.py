@@ -3,8 +3,8 @@
 import numpy as np
 
 from regcheck.core import choice, compare, exercise, near, parts, trials
-from reglib.activations import sigmoid as sigma
-from reglib.layer_norm import layer_norm
+from reglib.layers.activations import sigmoid as sigma
+from reglib.layers.norm import layer_norm
 
 
 @exercise("The new memory")

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 
 from regcheck.core import Wrong, choice, compare, exercise, expect, near, trials
-from reglib import linear
+from reglib.linear import solvers
 
 
 def _regression(rng, n=7, d=3):
@@ -244,7 +244,7 @@ def _pipeline(train, validation, test, strengths, mistakes):
     X, X_v, X_t = ((part - reference.mean(axis=0)) / reference.std(axis=0) for part in (X, X_v, X_t))
     if pull:
         X, X_v, X_t = (np.column_stack([np.ones(len(part)), part]) for part in (X, X_v, X_t))
-    fits = [linear.ridge(X, y, l2, fit_intercept=not pull) for l2 in strengths]
+    fits = [solvers.ridge(X, y, l2, fit_intercept=not pull) for l2 in strengths]
     errors = [[np.mean((target - fit.predict(part)) ** 2) for fit in fits] for part, target in ((X_v, y_v), (X_t, y_t))]
     best = int(np.argmin(errors[1] if peek else errors[0]))
     return np.array([strengths[best], errors[1][best], errors[0][best]])
@@ -256,7 +256,7 @@ def _as_found(train, validation, test, strengths):
     mean, spread = everything.mean(axis=0), everything.std(axis=0)
     parts = [(part - mean) / spread for part in (X, X_v, X_t)]
     X, X_v, X_t = (np.column_stack([np.ones(len(part)), part]) for part in parts)
-    fits = [linear.ridge(X, y, l2, fit_intercept=False) for l2 in strengths]
+    fits = [solvers.ridge(X, y, l2, fit_intercept=False) for l2 in strengths]
     held_out = ((X_v, y_v), (X_t, y_t))
     errors = [[np.mean((t - fit.predict(v)) ** 2) for fit in fits] for v, t in held_out]
     best = int(np.argmin(errors[-1]))
@@ -305,7 +305,7 @@ def _without_intercept(train, validation, test, strengths):
     """Return what a mended function returns that has neither a column of ones nor an intercept."""
     mean, spread = train[0].mean(axis=0), train[0].std(axis=0)
     (X, y), *others = (((part - mean) / spread, target) for part, target in (train, validation, test))
-    fits = [linear.ridge(X, y, l2, fit_intercept=False) for l2 in strengths]
+    fits = [solvers.ridge(X, y, l2, fit_intercept=False) for l2 in strengths]
     errors = np.array([[np.mean((target - fit.predict(part)) ** 2) for fit in fits] for part, target in others])
     best = int(np.argmin(errors[0]))
     return strengths[best], errors[1, best]

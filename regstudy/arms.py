@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from reglib import recurrent
-from reglib.recurrent_noise import ZONES, Noise
+from reglib.layers import recurrent
+from reglib.noise.places import ZONES, Noise
 
 RATES = (0.1, 0.25, 0.5)
 
@@ -12,7 +12,7 @@ RATES = (0.1, 0.25, 0.5)
 class Arm:
     """One way to regularize, its ``name`` and what it does in ``words``.
 
-    ``places`` are fields of `reglib.recurrent_noise.Noise`, all with the same rate; ``schedule`` is "step" or
+    ``places`` are fields of `reglib.noise.places.Noise`, all with the same rate; ``schedule`` is "step" or
     "sequence"; ``source`` is who proposes it.
     """
 

@@ -8,10 +8,11 @@ import time
 
 import numpy as np
 
-from reglib import sequence_net, training
-from reglib.cells import LSTM
-from reglib.optim import Adam
-from reglib.recurrent_noise import Noise
+from reglib.layers.cells import LSTM
+from reglib.nets import sequence
+from reglib.noise.places import Noise
+from reglib.train import loop
+from reglib.train.optim import Adam
 
 CELL = LSTM()
 START, BATCHES, MASKS = 1, 2, 3
@@ -41,20 +42,20 @@ def train(task, arm, setting, seeds, *, test):
         part = train_part.rows(index)
         noise = _noise([arm.draw(rng, CELL, single, *part.x.shape[1:3], rate) for rng in generators])
         options = {"readout": task.readout, "steps": part.steps, "loss": task.loss}
-        return sequence_net.loss_and_grads(CELL, params, part.x, part.y, noise=noise, **options)
+        return sequence.loss_and_grads(CELL, params, part.x, part.y, noise=noise, **options)
 
     def measure(params, part):
-        logits, _ = sequence_net.forward(CELL, params, part.x, readout=task.readout, noise=inference, steps=part.steps)
+        logits, _ = sequence.forward(CELL, params, part.x, readout=task.readout, noise=inference, steps=part.steps)
         return task.measure(logits, part)
 
-    run = training.train(
+    run = loop.train(
         start,
         loss_and_grads,
         Adam(learning_rate),
         _Batches(task, train_part.x.shape[1], seeds),
         measures={"train": lambda p: measure(p, train_part), "validation": lambda p: measure(p, validation)},
         every=task.every,
-        early_stopping=training.EarlyStopping("validation", patience=task.updates, better="lower"),
+        early_stopping=loop.EarlyStopping("validation", patience=task.updates, better="lower"),
         allow_divergence=True,
     )
     result = {
@@ -80,7 +81,7 @@ class _Batches:
         epochs = -(-task.updates // (rows // task.batch))
         self.length = task.updates
         self.each = [
-            training.minibatches(np.random.default_rng([seed, BATCHES]), rows, task.batch, epochs, drop_last=True)
+            loop.minibatches(np.random.default_rng([seed, BATCHES]), rows, task.batch, epochs, drop_last=True)
             for seed in seeds
         ]
 
@@ -92,9 +93,7 @@ class _Batches:
 def _start(task, inputs, seeds):
     """Return the start of all seeds, each from its own generator."""
     each = [
-        sequence_net.init(
-            np.random.default_rng([seed, START]), CELL, inputs, task.hidden, task.outputs, dtype=np.float32
-        )
+        sequence.init(np.random.default_rng([seed, START]), CELL, inputs, task.hidden, task.outputs, dtype=np.float32)
         for seed in seeds
     ]
     return [np.stack(arrays) for arrays in zip(*each, strict=True)]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reglib import experiment
+from regbook import experiment
 from reglib._validate import one_of
 from regstudy import cell_run, store
 from regstudy.arms import ARMS, RATES
@@ -67,7 +67,7 @@ class Stored:
     provenance: dict = field(repr=False)
 
     def verdict(self, a, b, claim=None):
-        """Return the `reglib.experiment.Comparison` of two arms on the test data: that ``a`` is lower than ``b``."""
+        """Return the `regbook.experiment.Comparison` of two arms on the test data: that ``a`` is lower than ``b``."""
         for name in (a, b):
             one_of("arm", name, tuple(self.final))
         words = claim or f"{a} has a lower {self.unit} than {b}"

@@ -17,9 +17,10 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 MODULES = (
-    *("reglib._gates", "reglib._sequence", "reglib.cells", "reglib.datasets", "reglib.dropout", "reglib.layers"),
-    *("reglib.losses", "reglib.masks", "reglib.optim", "reglib.recurrent", "reglib.recurrent_noise"),
-    *("reglib.sequence_net", "reglib.sequences", "reglib.training", "regstudy.arms", "regstudy.cell_run"),
+    *("regbook.datasets", "regbook.sequences", "reglib.noise.masks", "reglib.noise.dropout", "reglib.noise.places"),
+    *("reglib.layers._gates", "reglib.layers._sequence", "reglib.layers.cells", "reglib.layers.dense"),
+    *("reglib.layers.recurrent", "reglib.nets.sequence", "reglib.train.losses", "reglib.train.optim"),
+    *("reglib.train.loop", "regstudy.arms", "regstudy.cell_run"),
 )
 
 

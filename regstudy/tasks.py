@@ -12,8 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from reglib import datasets, sequence_net, sequences
-from reglib.losses import softmax_cross_entropy, squared_error
+from regbook import datasets, sequences
+from reglib.nets import sequence
+from reglib.train.losses import softmax_cross_entropy, squared_error
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Part:
 class Task:
     """One task.
 
-    ``data`` takes a generator and returns `reglib.sequences.Sequences` for training, validation and test. ``measure``
+    ``data`` takes a generator and returns `regbook.sequences.Sequences` for training, validation and test. ``measure``
     takes logits and a `Part` and returns one number a seed, lower is better: early stopping, the choice of settings
     and the verdicts go by it. ``updates`` is the length of a run, ``every`` the updates between two measurements;
     ``learning_rates`` the two that are tried with each rate of noise.
@@ -104,7 +105,7 @@ def critical_bits(logits, part):
 
 def bits(logits, part):
     """Return the cross-entropy of the next character in bits."""
-    return sequence_net.mean_loss(logits, part.y, readout="every") / np.log(2)
+    return sequence.mean_loss(logits, part.y, readout="every") / np.log(2)
 
 
 def digits_data(rng):

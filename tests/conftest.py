@@ -1,11 +1,17 @@
-"""What all tests share: the paths of the project, and a loud word when the site tests were skipped."""
+"""What all tests share: the project's folder, exact messages, and a loud word when the site tests were skipped."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_BROWSER = "no Chromium was found and none could be fetched"
+
+
+def exactly(text):
+    """Return a pattern for `pytest.raises` that matches this message and no other."""
+    return f"^{re.escape(text)}$"
 
 
 @pytest.fixture(scope="session")

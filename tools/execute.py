@@ -14,13 +14,12 @@ import sys
 
 import grimp
 
-from tools import notebooks
+from tools import notebooks, packages
 
 ROOT = notebooks.ROOT
 EXECUTED = ROOT / "_executed"
 COPIES = EXECUTED / "notebooks"
 RUNS = EXECUTED / "runs.json"
-PACKAGES = ("reglib", "regcheck", "regstudy")
 RESULTS = ROOT / "regstudy" / "results"
 LIMIT_SECONDS = 60
 LIMIT_MB = 1500
@@ -59,13 +58,12 @@ def dependencies(code, graph):
     found = set(direct)
     for module in direct:
         found |= graph.find_upstream_modules(module)
-    return found | {module.rpartition(".")[0] for module in found if "." in module}
-
-
-def module_file(module):
-    """Return the source file of a module of ours."""
-    path = ROOT.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    parents = set()
+    for module in found:
+        while "." in module:
+            module = module.rpartition(".")[0]
+            parents.add(module)
+    return found | parents
 
 
 def key(notebook, graph):
@@ -74,7 +72,7 @@ def key(notebook, graph):
     digest = hashlib.sha256(f"{sys.version_info[:2]}\n{code}".encode())
     digest.update((ROOT / "requirements.txt").read_bytes())
     modules = sorted(dependencies(code, graph))
-    files = [module_file(module) for module in modules]
+    files = [packages.file(module) for module in modules]
     if "regstudy" in modules:
         files += sorted(file for file in RESULTS.glob("*.json") if not file.stem.endswith(".partial"))
     for file in files:
@@ -95,7 +93,7 @@ def name_of(path):
 def stale(record=None):
     """Return the notebooks to execute, as {name: key}."""
     record = runs() if record is None else record
-    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    graph = grimp.build_graph(*packages.NAMES, cache_dir=None)
     todo = {}
     for path in notebooks.paths():
         name, fingerprint = name_of(path), key(notebooks.read(path), graph)

@@ -16,7 +16,7 @@ import sys
 import yaml
 
 from bench import report
-from tools import execute, notebooks
+from tools import execute, notebooks, packages
 
 ROOT = notebooks.ROOT
 STAGE = execute.EXECUTED / "site"
@@ -99,7 +99,7 @@ def fingerprint():
     """Return a fingerprint of all that the site is built from, reglib's source (the API pages) included."""
     digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
     sources = [path for path in STAGE.rglob("*") if path.is_file()]
-    for package in execute.PACKAGES:
+    for package in packages.NAMES:
         sources += (ROOT / package).rglob("*.py")
     for path in sorted(sources):
         digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())

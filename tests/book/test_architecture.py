@@ -3,111 +3,108 @@
 import ast
 import importlib
 import inspect
+import subprocess
 import sys
+import tomllib
+import zipfile
 
 import grimp
 import pytest
 
 from tests.conftest import ROOT
+from tools import packages
 
-# From the bottom up: a module imports only from the layers below its own.
-LAYERS = [
-    {"_validate"},
-    {
-        "_gates",
-        "_sequence",
-        "activations",
-        "datasets",
-        "dropout_penalty",
-        "ensemble",
-        "gradcheck",
-        "layer_conventions",
-        "layer_norm",
-        "layers",
-        "losses",
-        "masks",
-        "metrics",
-        "notebook",
-        "penalties",
-        "plotting",
-        "recurrent_noise",
-    },
-    {"cells", "conv", "layer_norm_lstm", "conventions", "dropout", "duality", "optim", "sequences", "slider"},
-    {"_solvers", "convnet", "mlp", "recurrent"},
-    {"linear", "sequence_net", "variational"},
-    {"training"},
-    {"experiment"},
-]
-# What a module may import besides NumPy and the standard library.
-EXTRAS = {
-    "plotting": {"matplotlib", "matplotlib_inline", "IPython"},
-    "datasets": {"sklearn"},
-    "experiment": {"scipy"},
-    "linear": {"tqdm"},
-    "training": {"tqdm"},
+# One training step, read from left to right: a part of reglib imports only from itself and from the parts before it.
+PARTS = ("_constants", "_validate", "gradcheck", "data", "noise", "layers", "weights", "train", "nets", "predict")
+PARTS += ("linear", "convert")
+# What a package may import of ours, and from outside, besides NumPy and the standard library.
+OURS = {"reglib": set(), "regcheck": {"reglib"}, "regbook": {"reglib"}, "regstudy": {"reglib", "regbook"}}
+OUTSIDE = {
+    "reglib": set(),
+    "regcheck": set(),
+    "regbook": {"matplotlib", "matplotlib_inline", "IPython", "sklearn", "scipy", "tqdm"},
+    "regstudy": {"scipy", "tqdm"},
 }
-# These are imported inside the functions that need them, so that the package needs NumPy alone.
+# These are imported inside the functions that need them: importing a package needs NumPy alone (figures apart).
 LAZY = {"sklearn", "scipy", "tqdm", "IPython", "matplotlib_inline"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
-MODULES = sorted(path.stem for path in (ROOT / "reglib").glob("*.py") if path.stem != "__init__")
-CHECKS = sorted(path.stem for path in (ROOT / "regcheck").glob("*.py") if path.stem != "__init__")
-STUDIES = sorted(path.stem for path in (ROOT / "regstudy").glob("*.py") if not path.stem.startswith("__"))
-ALL = [f"reglib.{name}" for name in MODULES] + [f"regcheck.{name}" for name in CHECKS]
-ALL += [f"regstudy.{name}" for name in STUDIES]
+MODULES = {package: packages.modules(package) for package in packages.NAMES}
+ALL = [name for names in MODULES.values() for name in names]
+PUBLIC = [name for name in ALL if not name.rpartition(".")[2].startswith("_")]
 
 
-def rank(name):
-    """Return the layer of a module of reglib."""
-    return next(index for index, layer in enumerate(LAYERS) if name in layer)
+def part(name):
+    """Return the place of a module of reglib in the order of a training step."""
+    return PARTS.index(name.split(".")[1])
 
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph("reglib", "regcheck", "regstudy", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph(*packages.NAMES, include_external_packages=True, cache_dir=None)
 
 
-def test_every_module_has_a_layer():
-    assert set(MODULES) == set.union(*LAYERS)
+def test_the_tools_find_every_module():
+    files = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    there = [name for name in files if (ROOT / name).exists() and name.split("/")[0] in packages.NAMES]
+    expected = {name.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for name in there}
+    found = set(ALL) | set(packages.folders())
+    assert {name for name in expected if not name.endswith("__main__")} == found
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_point_downwards(graph, name):
-    inside = {
-        other.partition(".")[2]
-        for other in graph.find_modules_directly_imported_by(f"reglib.{name}")
-        if other.startswith("reglib.")
-    }
-    upwards = {other for other in inside if rank(other) >= rank(name)}
-    assert not upwards, f"{name} imports {upwards}, which stand no lower"
+def test_every_part_of_reglib_has_its_place():
+    assert {name.split(".")[1] for name in MODULES["reglib"]} <= set(PARTS)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_only_numpy_and_the_stated_extras(graph, name):
-    outside = graph.find_modules_directly_imported_by(f"reglib.{name}") - {"reglib"}
-    outside = {other for other in outside if not other.startswith("reglib.")} - set(sys.stdlib_module_names)
-    assert outside <= {"numpy"} | EXTRAS.get(name, set())
+@pytest.mark.parametrize("name", MODULES["reglib"])
+def test_imports_of_reglib_point_one_way(graph, name):
+    inside = {other for other in graph.find_modules_directly_imported_by(name) if other.startswith("reglib.")}
+    later = {other for other in inside if part(other) > part(name)}
+    assert not later, f"{name} imports {later}, which come later in a training step"
 
 
-def test_no_framework_reaches_reglib_its_checks_or_studies(graph):
+@pytest.mark.parametrize("name", ALL)
+def test_no_circles(graph, name):
+    assert name not in graph.find_upstream_modules(name)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_only_the_stated_packages(graph, name):
+    own = name.partition(".")[0]
+    imported = {other.partition(".")[0] for other in graph.find_modules_directly_imported_by(name)}
+    assert imported - set(sys.stdlib_module_names) - {own, "numpy"} <= OURS[own] | OUTSIDE[own]
+
+
+def test_no_framework_is_reached(graph):
     for module in ALL:
         assert not FRAMEWORKS & graph.find_upstream_modules(module)
 
 
-def test_reglib_does_not_know_its_checks_and_studies(graph):
-    assert not graph.find_upstream_modules("reglib", as_package=True) & set(ALL[len(MODULES) :])
+def test_reglib_runs_with_numpy_alone():
+    program = (
+        "import sys, importlib\n"
+        f"for name in {sorted(set.union(*OUTSIDE.values()) | FRAMEWORKS)!r}: sys.modules[name] = None\n"
+        f"for name in {MODULES['reglib'] + MODULES['regcheck']!r}: importlib.import_module(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ALL)
 def test_heavy_extras_are_imported_where_they_are_needed(name):
-    tree = ast.parse((ROOT / "reglib" / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(packages.file(name).read_text(encoding="utf-8"))
     top = {alias.name.split(".")[0] for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     top |= {node.module.split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom) and node.module}
     assert not top & LAZY
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ALL)
 def test_modules_stay_readable(name):
-    assert len((ROOT / "reglib" / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= 400
+    assert len(packages.file(name).read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def public(module):
@@ -125,7 +122,7 @@ def public(module):
     return found
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*ALL, *packages.folders()])
 def test_public_names_are_documented(name):
     module = importlib.import_module(name)
     assert module.__doc__
@@ -134,7 +131,7 @@ def test_public_names_are_documented(name):
 
 
 @pytest.mark.parametrize(
-    "name", [f"reglib.{name}" for name in MODULES if not name.startswith("_")] + ["regstudy.recurrent"]
+    "name", [name for name in PUBLIC if name.startswith(("reglib.", "regbook."))] + ["regstudy.recurrent"]
 )
 def test_docstrings_name_every_parameter(name):
     missing = []
@@ -149,4 +146,51 @@ def test_docstrings_name_every_parameter(name):
 def test_the_api_page_lists_every_public_module():
     page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
     listed = [line.strip() for line in page.splitlines() if line.startswith("   ") and not line.strip().startswith(":")]
-    assert listed == [name for name in MODULES if not name.startswith("_")]
+    assert sorted(listed) == sorted(name for name in PUBLIC if name.startswith(("reglib.", "regbook.")))
+
+
+def test_tests_mirror_the_packages():
+    """Every module has its test file, ``tests/PACKAGE/.../test_MODULE.py``, and every such file a module."""
+    there = {path for package in packages.NAMES for path in (ROOT / "tests" / package).rglob("test_*.py")}
+    stray = {str(path.relative_to(ROOT)) for path in there - {packages.test_file(name) for name in ALL}}
+    assert not stray - EXTRA_TESTS
+    untested = {name for name in MODULES["reglib"] if not packages.test_file(name).exists()}
+    assert untested <= TESTED_THROUGH_OTHERS
+
+
+# Tests of more than one module, or of the harness of tests itself.
+EXTRA_TESTS = {
+    "tests/regcheck/test_harness.py",
+    "tests/regstudy/test_regstudy.py",
+}
+# Private modules that are tested through the public ones that are made of them.
+TESTED_THROUGH_OTHERS = {"reglib._constants", "reglib.layers._gates", "reglib.layers._sequence"}
+TESTED_THROUGH_OTHERS |= {"reglib.layers.cells", "reglib.linear._iterations"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The packages as pip installs them, unpacked outside of the clone."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    (file,) = folder.glob("*.whl")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_the_wheel_holds_every_module(wheel):
+    names = [name for name in [*ALL, *packages.folders()] if not name.startswith("regbook.plotting")]
+    program = (
+        f"import sys, importlib\nsys.path.insert(0, {str(wheel)!r})\n"
+        f"for name in {names!r}:\n"
+        f"    assert importlib.import_module(name).__file__.startswith({str(wheel)!r}), name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=wheel, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_packages_are_discovered_not_listed():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert settings["packages"]["find"]["include"] == [f"{name}*" for name in packages.NAMES]

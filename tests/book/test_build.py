@@ -9,12 +9,12 @@ import grimp
 import pytest
 
 from tests.conftest import ROOT
-from tools import execute, notebooks, site
+from tools import execute, notebooks, packages, site
 
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph(*execute.PACKAGES, cache_dir=None)
+    return grimp.build_graph(*packages.NAMES, cache_dir=None)
 
 
 @pytest.fixture(scope="module")
@@ -35,36 +35,40 @@ def notebook(code, text="words"):
 
 
 def test_dependencies_follow_imports(graph):
-    assert execute.dependencies("from reglib import linear", graph) >= {"reglib", "reglib.linear", "reglib.penalties"}
-    assert execute.dependencies("import reglib.penalties as p", graph) == {
+    found = execute.dependencies("from reglib.linear import solvers", graph)
+    assert found >= {"reglib", "reglib.linear", "reglib.linear.solvers", "reglib.weights.penalties"}
+    assert execute.dependencies("import reglib.weights.penalties as p", graph) == {
         "reglib",
-        "reglib.penalties",
+        "reglib.weights",
+        "reglib.weights.penalties",
         "reglib._validate",
     }
     assert execute.dependencies("import numpy", graph) == set()
 
 
 def test_the_key_sees_code_and_the_modules_it_needs_but_not_prose(graph, monkeypatch, tmp_path):
-    code = "from reglib import penalties"
+    code = "from reglib.weights import penalties"
     key = execute.key(notebook(code), graph)
     assert execute.key(notebook(code, "other words"), graph) == key
     assert execute.key(notebook(code + "  # changed"), graph) != key
-    original = execute.module_file
+    original = packages.file
     changed = tmp_path / "changed.py"
     changed.write_text("changed = True")
-    for module, same in (("reglib.penalties", False), ("reglib._validate", False), ("reglib.optim", True)):
-        monkeypatch.setattr(execute, "module_file", lambda name, m=module: changed if name == m else original(name))
+    needed = {"reglib.weights.penalties": False, "reglib._validate": False, "reglib.train.optim": True}
+    for module, same in needed.items():
+        monkeypatch.setattr(packages, "file", lambda name, m=module: changed if name == m else original(name))
         assert (execute.key(notebook(code), graph) == key) is same
 
 
 def test_the_key_of_a_notebook_that_loads_a_study_sees_its_results(graph, monkeypatch, tmp_path):
     code = "from regstudy import recurrent"
-    assert execute.dependencies(code, graph) >= {"regstudy", "regstudy.store", "reglib.recurrent", "reglib.masks"}
+    found = execute.dependencies(code, graph)
+    assert found >= {"regstudy", "regstudy.store", "reglib.layers.recurrent", "reglib.noise.masks"}
     monkeypatch.setattr(execute, "RESULTS", tmp_path)
-    keys = [[execute.key(notebook(text), graph) for text in (code, "from reglib import recurrent")]]
+    keys = [[execute.key(notebook(text), graph) for text in (code, "from reglib.layers import recurrent")]]
     for name, text in (("a.json", "1"), ("a.json", "2"), ("a.partial.json", "3")):
         (tmp_path / name).write_text(text)
-        keys.append([execute.key(notebook(text), graph) for text in (code, "from reglib import recurrent")])
+        keys.append([execute.key(notebook(text), graph) for text in (code, "from reglib.layers import recurrent")])
     with_study, without = zip(*keys, strict=True)
     assert len(set(with_study[:3])) == 3
     assert with_study[2] == with_study[3]
@@ -73,7 +77,7 @@ def test_the_key_of_a_notebook_that_loads_a_study_sees_its_results(graph, monkey
 
 def test_every_notebooks_key_sees_reglib(graph):
     for path in notebooks.paths():
-        assert "reglib.plotting" in execute.dependencies(execute.code_of(notebooks.read(path)), graph)
+        assert "regbook.plotting" in execute.dependencies(execute.code_of(notebooks.read(path)), graph)
 
 
 def test_a_failing_cell_names_notebook_cell_and_error(tmp_path):

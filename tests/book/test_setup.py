@@ -28,7 +28,7 @@ def path_without_reglib(tmp_path):
 @pytest.fixture
 def setup_without_plots():
     """The set-up cell up to the point where it has found reglib."""
-    return notebooks.setup_source().split("from reglib import plotting")[0]
+    return notebooks.setup_source().split("from regbook import plotting")[0]
 
 
 def test_every_notebook_carries_the_same_cell():
@@ -56,7 +56,7 @@ def test_the_cell_says_what_to_do_when_there_is_nothing(tmp_path, setup_without_
     no_installed = "import importlib.util\nimportlib.util.find_spec = lambda name: None\n"
     code = re.sub(r'REPOSITORY = ".*"', 'REPOSITORY = ""', setup_without_plots)
     done = run_cell(no_installed + code, tmp_path, path_without_reglib(tmp_path))
-    assert "open this notebook inside a clone of the book" in done.stderr
+    assert "open this notebook in a clone of the book" in done.stderr
 
 
 def test_the_cell_installs_reglib_alone_from_the_address(tmp_path, setup_without_plots):

@@ -9,7 +9,11 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from reglib import activations, datasets, dropout, masks, mlp, optim, training
+from regbook import datasets
+from reglib.layers import activations
+from reglib.nets import mlp
+from reglib.noise import dropout, masks
+from reglib.train import loop, optim
 from tests.parity.replay import TOLERANCE, agree, both, in_keras, in_torch, own_part
 
 keras = pytest.importorskip("keras")
@@ -125,7 +129,7 @@ def numpy_run(digits_run):
         noise = [None, *(dropout.alpha_gain_and_offset(next(given), RATE) for _ in range(2))]
         return mlp.loss_and_grads(params, x, y, activation="selu", noise=noise)
 
-    return training.train(first, step, optim.SGD(0.125), rows, data=(pixels, labels))
+    return loop.train(first, step, optim.SGD(0.125), rows, data=(pixels, labels))
 
 
 def test_training_run_of_torch(digits_run):

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 import torch
 
-from reglib import conv, convnet
+from reglib.layers import conv
+from reglib.nets import convnet
 
 RNG = np.random.default_rng(3)
 CLOSE = {"rtol": 0, "atol": 1e-12}

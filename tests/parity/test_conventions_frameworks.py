@@ -6,7 +6,7 @@ import pytest
 import sklearn.linear_model as sk
 import torch
 
-from reglib import conventions as c
+from reglib.convert import conventions as c
 
 pytestmark = pytest.mark.usefixtures("keras_float64")
 

@@ -9,7 +9,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from reglib import datasets, dropout, masks, mlp, optim, training
+from regbook import datasets
+from reglib.nets import mlp
+from reglib.noise import dropout, masks
+from reglib.train import loop, optim
 from tests.parity.replay import TOLERANCE, agree, both, in_keras, in_torch, own_part
 
 keras = pytest.importorskip("keras")
@@ -125,7 +128,7 @@ def numpy_run(digits_run):
         noise = [dropout.multiplier(visible, RATE_IN), dropout.multiplier(hidden, RATE_HIDDEN)]
         return mlp.loss_and_grads(params, x, y, noise=noise)
 
-    return training.train(first, step, optim.SGD(0.125), rows, data=(digits.x, digits.y))
+    return loop.train(first, step, optim.SGD(0.125), rows, data=(digits.x, digits.y))
 
 
 def test_training_run_of_torch(digits_run):

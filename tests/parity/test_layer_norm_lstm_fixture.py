@@ -8,9 +8,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from reglib import layer_conventions, recurrent
-from reglib.layer_norm_lstm import LayerNormLSTM
-from reglib.recurrent import Noise
+from reglib.convert import layouts
+from reglib.layers import recurrent
+from reglib.layers.layer_norm_lstm import LayerNormLSTM
+from reglib.layers.recurrent import Noise
 
 NAMES = ("w_x", "w_h", "b", "gain_x", "shift_x", "gain_h", "shift_h", "gain_c", "shift_c")
 RESULTS = ["output", "final_h", "final_c", *(f"grad_{name}" for name in ("x", *NAMES, "h", "c"))]
@@ -103,6 +104,6 @@ def test_the_numbers_tell_other_cells_apart(numbers, options):
 def test_the_numbers_tell_another_order_of_gates_apart(numbers):
     given = case_of(numbers, "plain")
     wide = [given[name] for name in NAMES[:-2]]
-    swapped = [layer_conventions.reorder_gates(array, "ifgo", "ifog") for array in wide]
+    swapped = [layouts.reorder_gates(array, "ifgo", "ifog") for array in wide]
     params = [*swapped, *(given[name] for name in NAMES[-2:])]
     assert np.abs(ours(given, params=params)[0] - given["output"]).max() > 0.1

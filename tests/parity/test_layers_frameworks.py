@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from reglib import activations, losses, mlp
+from reglib.layers import activations
+from reglib.nets import mlp
+from reglib.train import losses
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid"]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}

@@ -5,8 +5,9 @@ import pytest
 from sklearn.linear_model import ElasticNet as SklearnElasticNet
 from sklearn.linear_model import Lasso, Ridge, enet_path, lars_path, lasso_path
 
-from reglib import datasets, linear
-from reglib.penalties import L1, L2, ElasticNet
+from regbook import datasets
+from reglib.linear import solvers
+from reglib.weights.penalties import L1, L2, ElasticNet
 
 BOUND = 1e-6
 TIGHT = {"tol": 1e-13, "max_iter": 1_000_000}
@@ -26,7 +27,7 @@ def centered(data):
 
 @pytest.fixture(scope="module")
 def lasso(data):
-    return linear.path(*data)
+    return solvers.path(*data)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +60,12 @@ def test_order_of_entry_is_that_of_lars(lasso, knots):
 
 
 def test_l1_max_is_the_first_knot(data, knots):
-    assert linear.l1_max(*data) == pytest.approx(knots[0][0], rel=1e-12)
+    assert solvers.l1_max(*data) == pytest.approx(knots[0][0], rel=1e-12)
 
 
 def test_whole_ridge_path(data):
     X, y = data
-    fitted = linear.path(X, y, "ridge", np.geomspace(1e-6, 1, 40))
+    fitted = solvers.path(X, y, "ridge", np.geomspace(1e-6, 1, 40))
     for strength, coef, intercept in zip(fitted.strengths, fitted.coefs, fitted.intercepts, strict=True):
         model = Ridge(alpha=2 * len(y) * strength, solver="svd").fit(X, y)
         assert apart(coef, model.coef_) < BOUND
@@ -73,7 +74,7 @@ def test_whole_ridge_path(data):
 
 @pytest.mark.parametrize("l1_ratio", [0.1, 0.5, 0.9])
 def test_whole_elastic_net_path(data, centered, l1_ratio):
-    fitted = linear.path(*data, "elastic_net", l1_ratio=l1_ratio)
+    fitted = solvers.path(*data, "elastic_net", l1_ratio=l1_ratio)
     # alpha * rho = l1 and alpha * (1 - rho) / 2 = l2, so alpha = l1 + 2*l2.
     l1, l2 = fitted.strengths * l1_ratio, fitted.strengths * (1 - l1_ratio)
     _, coefs, _ = enet_path(*centered, l1_ratio=l1[0] / (l1 + 2 * l2)[0], alphas=l1 + 2 * l2, **TIGHT)
@@ -87,7 +88,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("solver", [linear.fista, linear.coordinate_descent])
+@pytest.mark.parametrize("solver", [solvers.fista, solvers.coordinate_descent])
 @pytest.mark.parametrize(("penalty", "model"), MODELS)
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_both_solvers(data, solver, penalty, model, shift):
@@ -99,7 +100,7 @@ def test_both_solvers(data, solver, penalty, model, shift):
     assert apart(fit.predict(X), model.predict(X)) < BOUND
 
 
-@pytest.mark.parametrize("solver", [linear.fista, linear.coordinate_descent])
+@pytest.mark.parametrize("solver", [solvers.fista, solvers.coordinate_descent])
 def test_without_an_intercept(data, solver):
     X, y = data
     fit = solver(X, y, L1(0.3), fit_intercept=False)
@@ -113,10 +114,10 @@ def test_more_columns_than_rows():
     y = X[:, :4] @ np.array([2.0, -1.0, 1.5, 3.0]) + 0.1 * rng.standard_normal(30)
     for l1 in (0.05, 0.3):
         want = Lasso(alpha=l1, **TIGHT).fit(X, y).coef_
-        assert apart(linear.fista(X, y, L1(l1), tolerance=1e-14).coef, want) < BOUND
-        assert apart(linear.coordinate_descent(X, y, L1(l1), tolerance=1e-14).coef, want) < BOUND
+        assert apart(solvers.fista(X, y, L1(l1), tolerance=1e-14).coef, want) < BOUND
+        assert apart(solvers.coordinate_descent(X, y, L1(l1), tolerance=1e-14).coef, want) < BOUND
     ridge = Ridge(alpha=2 * 30 * 0.1, solver="svd").fit(X, y)
-    assert apart(linear.ridge(X, y, 0.1).coef, ridge.coef_) < 1e-10
+    assert apart(solvers.ridge(X, y, 0.1).coef, ridge.coef_) < 1e-10
 
 
 def test_a_batch_of_sparse_recoveries():
@@ -125,7 +126,7 @@ def test_a_batch_of_sparse_recoveries():
     w[:, :5] = rng.choice([-1.0, 1.0], (8, 5))
     y = (X @ w[..., None])[..., 0] + 0.1 * rng.standard_normal((8, 60))
     strengths = np.geomspace(0.3, 0.01, 8)
-    fits = linear.fista(X, y, L1(strengths), tolerance=1e-14)
+    fits = solvers.fista(X, y, L1(strengths), tolerance=1e-14)
     for s, l1 in enumerate(strengths):
         model = Lasso(alpha=l1, **TIGHT).fit(X[s], y[s])
         assert apart(fits.coef[s], model.coef_) < BOUND

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from reglib import optim
+from reglib.train import optim
 
 pytestmark = pytest.mark.usefixtures("keras_float64")
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from reglib.penalties import L1, L2, ElasticNet, GroupLasso
+from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
 
 SHAPES = [(7,), (4, 3), (2, 3, 4, 5)]
 BOUND = {np.float64: 1e-12, np.float32: 1e-6}

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from reglib import layer_conventions, recurrent
-from reglib.cells import GRU, LSTM, RNN
-from reglib.layer_norm_lstm import LayerNormLSTM
-from reglib.recurrent import Noise
+from reglib.convert import layouts
+from reglib.layers import recurrent
+from reglib.layers.cells import GRU, LSTM, RNN
+from reglib.layers.layer_norm_lstm import LayerNormLSTM
+from reglib.layers.recurrent import Noise
 
 B, T, D, H = 4, 9, 3, 5
 TOLERANCE = 1e-12
@@ -242,7 +243,7 @@ def test_the_masks_that_keras_draws(keras, tf):
 def test_the_weights_convert_as_the_conventions_say(torch):
     params, x, *_ = problem(LSTM())
     module = torch.nn.LSTM(D, H, batch_first=True, dtype=torch.float64)
-    arrays = layer_conventions.lstm_keras_to_torch(*params)
+    arrays = layouts.lstm_keras_to_torch(*params)
     with torch.no_grad():
         for weight, array in zip(module.parameters(), arrays, strict=True):
             weight.copy_(torch.tensor(array))

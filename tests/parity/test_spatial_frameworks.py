@@ -9,8 +9,11 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from reglib import convnet, datasets, dropout, optim, training
-from reglib.layer_conventions import spatial_noise_shape
+from regbook import datasets
+from reglib.convert.layouts import spatial_noise_shape
+from reglib.nets import convnet
+from reglib.noise import dropout
+from reglib.train import loop, optim
 from tests.parity.replay import TOLERANCE, agree, in_keras, in_torch, own_part
 
 keras = pytest.importorskip("keras")
@@ -134,7 +137,7 @@ def numpy_run(digits_run):
         noise = [None, *(dropout.multiplier(next(given), RATE) for _ in range(2))]
         return convnet.loss_and_grads(params, x, labels, noise=noise)
 
-    return training.train(start, step, optim.SGD(0.125), rows, data=data)
+    return loop.train(start, step, optim.SGD(0.125), rows, data=data)
 
 
 def test_training_run_of_torch(digits_run):

@@ -7,7 +7,10 @@ operations, and their gradients, log alpha's among them, stand beside ours. floa
 import numpy as np
 import pytest
 
-from reglib import datasets, dropout, masks, mlp, optim, training, variational
+from regbook import datasets
+from reglib.nets import mlp, variational
+from reglib.noise import dropout, masks
+from reglib.train import loop, optim
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -135,7 +138,7 @@ def test_a_training_run_of_torch():
     def step(params, x, y):
         return variational.loss_and_grads(params, x, y, [next(given)], examples=500, form="molchanov")
 
-    run = training.train(first, step, optim.SGD(0.125, momentum=0.5), rows, data=(digits.x, digits.y))
+    run = loop.train(first, step, optim.SGD(0.125, momentum=0.5), rows, data=(digits.x, digits.y))
     assert np.abs(run.losses - losses).max() < 1e-9
     assert abs(run.params[4] - first[4]) > 0.1
     for ours, theirs in zip(run.params, params, strict=True):

@@ -5,8 +5,8 @@ import matplotlib.pyplot as plt
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from regbook import notebook, slider
 from regcheck import core
-from reglib import notebook, slider
 
 pytestmark = pytest.mark.site
 

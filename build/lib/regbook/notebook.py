@@ -1,0 +1,225 @@
+"""What a chapter shows besides figures: source code, tables, and the proof of parity.
+
+Everything here returns an object that renders itself: as HTML or Markdown on
+the site, in Jupyter and in Colab, and as plain text elsewhere.
+"""
+
+import ast
+import html
+import inspect
+import re
+import textwrap
+
+import numpy as np
+
+from reglib._validate import number
+
+
+class Source:
+    """The source code of functions, classes or methods, in ``text``; made by `show_source`."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __repr__(self):
+        return self.text
+
+    def _repr_markdown_(self):
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", self.text))])
+        return f"{fence}python\n{self.text}\n{fence}"
+
+
+def show_source(*objects, docstring=False):
+    """Show the source of functions, classes or methods, as it runs.
+
+    Parameters
+    ----------
+    *objects : functions, classes or methods
+    docstring : bool
+        Keep the docstrings. By default they are left out, since the page explains.
+
+    Returns
+    -------
+    Source
+        Renders as highlighted Python.
+
+    Raises
+    ------
+    TypeError
+        If an object has no Python source.
+    """
+    texts = []
+    for thing in objects:
+        try:
+            text = textwrap.dedent(inspect.getsource(thing)).strip()
+        except (OSError, TypeError) as error:
+            raise TypeError(f"objects must have Python source code, got {thing!r}") from error
+        texts.append(text if docstring else _without_docstrings(text))
+    return Source("\n\n\n".join(texts))
+
+
+def _without_docstrings(text):
+    """Return Python source without the docstrings of its functions and classes."""
+    lines = text.splitlines()
+    drop = set()
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(node.body) < 2:
+            continue
+        first, second = node.body[:2]
+        alone = not lines[first.lineno - 1][: first.col_offset].strip() and first.end_lineno < second.lineno
+        if ast.get_docstring(node) is not None and alone:
+            drop |= set(range(first.lineno - 1, first.end_lineno))
+            after = first.end_lineno
+            while not lines[after].strip():
+                drop.add(after)
+                after += 1
+    return "\n".join(line for index, line in enumerate(lines) if index not in drop)
+
+
+class Table:
+    """A small table; made by `table`.
+
+    ``rows`` holds the values, ``columns`` the headings, ``caption`` a line of text, and ``digits`` is how many
+    significant digits floating-point numbers show.
+    """
+
+    def __init__(self, rows, columns, caption=None, digits=4):
+        self.rows, self.columns, self.caption, self.digits = rows, columns, caption, digits
+
+    def cells(self):
+        """Return the table's cells as text, row by row."""
+        return [[_text(value, self.digits) for value in row] for row in self.rows]
+
+    def __repr__(self):
+        cells = [self.columns, *self.cells()]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
+        pads = [str.rjust if self._numeric(i) else str.ljust for i in range(len(self.columns))]
+        lines = ["  ".join(pads[i](text, widths[i]) for i, text in enumerate(row)).rstrip() for row in cells]
+        return "\n".join(([self.caption] if self.caption else []) + lines)
+
+    def _numeric(self, column):
+        """Return whether a column holds numbers, or text that shows numbers; these are aligned right."""
+        return bool(self.rows) and all(
+            re.fullmatch(r"[-−]?[\d.,]+(e[-+]?\d+)?|nan|-?inf|—", row[column]) for row in self.cells()
+        )
+
+    def _repr_html_(self):
+        sides = ["right" if self._numeric(i) else "left" for i in range(len(self.columns))]
+        looks = [f' style="text-align: {side}; padding: 0.2em 0.7em"' for side in sides]
+        head = "".join(f'<th scope="col"{looks[i]}>{html.escape(name)}</th>' for i, name in enumerate(self.columns))
+        body = ""
+        for row in self.cells():
+            first, *rest = (html.escape(text) for text in row)
+            cells = f'<th scope="row"{looks[0]}>{first}</th>'
+            cells += "".join(f"<td{looks[i]}>{text}</td>" for i, text in enumerate(rest, 1))
+            body += f"<tr>{cells}</tr>"
+        caption = f'<caption style="color: inherit">{html.escape(self.caption)}</caption>' if self.caption else ""
+        return (
+            '<div class="reglib-table" style="overflow-x: auto" tabindex="0" role="group" '
+            f'aria-label="{html.escape(self.caption or "Table")}">'
+            f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+
+def table(rows, columns=None, *, caption=None, digits=4):
+    """Show rows as a table.
+
+    Parameters
+    ----------
+    rows : list of dicts with the same keys, or list of sequences
+    columns : list of str
+        The headings; needed for sequences, taken from the keys for dicts.
+    caption : str
+    digits : int
+        Significant digits of floating-point numbers.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        If a row's length differs from the number of columns.
+    """
+    rows = list(rows)
+    if rows and isinstance(rows[0], dict):
+        columns = list(rows[0]) if columns is None else list(columns)
+        rows = [[row[column] for column in columns] for row in rows]
+    if columns is None:
+        raise ValueError("columns must name the headings when the rows are not dicts, got None")
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(f"rows must have {len(columns)} entries, one a column; got {list(row)!r}")
+    return Table([list(row) for row in rows], [str(column) for column in columns], caption, digits)
+
+
+def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), caption=None):
+    """Compare our numbers with the frameworks' and show the largest differences; fail if one is too large.
+
+    Parameters
+    ----------
+    results : dict of str to sequence
+        For each quantity ``(ours, theirs, theirs, ...)``, one for each of ``names``; ``None`` where a
+        framework has no counterpart. Arrays, or tensors of any framework; masks of bool count as 0 and 1.
+    tolerance : number > 0
+        Largest absolute difference allowed.
+    names : sequence of str
+    caption : str
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    AssertionError
+        Naming the quantity, the framework and the difference.
+    ValueError
+        If shapes differ or a row has the wrong length.
+    """
+    tolerance = number("tolerance", tolerance, low=0, low_open=True)
+    rows, worst = [], (0.0, "")
+    for quantity, (ours, *others) in results.items():
+        if len(others) != len(names):
+            raise ValueError(f"results[{quantity!r}] must hold ours and {len(names)} others, got {len(others)} others")
+        differences = []
+        for name, theirs in zip(names, others, strict=True):
+            if theirs is None:
+                differences.append("—")
+                continue
+            difference = _difference(quantity, name, ours, theirs)
+            differences.append(f"{difference:.1e}")
+            worst = max(worst, (difference, f"{quantity} against {name}"))
+        rows.append([quantity, *differences, "yes"])
+    if worst[0] > tolerance:
+        raise AssertionError(f"{worst[1]}: largest difference {worst[0]:.3g}, above the tolerance {tolerance:.3g}")
+    caption = caption or "Largest absolute difference from NumPy"
+    return Table(rows, ["Quantity", *names, f"Within {tolerance:.0e}"], caption)
+
+
+def _difference(quantity, name, ours, theirs):
+    """Return the largest absolute difference between two arrays or tensors; infinite where either has a NaN."""
+    ours, theirs = _array(ours), _array(theirs)
+    if ours.shape != theirs.shape:
+        raise ValueError(f"{quantity}: shape {ours.shape} of ours against {theirs.shape} of {name}")
+    difference = np.max(np.abs(np.subtract(ours, theirs, dtype=float)), initial=0.0)
+    return float("inf") if np.isnan(difference) else float(difference)
+
+
+def _array(value):
+    """Return an array from an array or from any framework's tensor or variable."""
+    if hasattr(value, "detach"):  # PyTorch
+        value = value.detach().cpu()
+    inside = getattr(value, "value", None)  # a Keras variable holds a tensor
+    value = value if inside is None or callable(inside) else inside
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+
+
+def _text(value, digits):
+    """Return a cell's text."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:.{digits}g}"
+    return str(value)

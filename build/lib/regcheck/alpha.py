@@ -1,0 +1,139 @@
+"""Checks of the exercises in the chapter Alpha dropout."""
+
+import numpy as np
+
+from regcheck.core import choice, compare, exercise, near, parts, trials
+
+
+@exercise("The stretch and the shift")
+def constants(answer):
+    """a = (q (1 + p alpha'^2))^(-1/2), b = -a p alpha'."""
+    for rng in trials():
+        p, limit = rng.uniform(0.1, 0.4), rng.uniform(-2.0, -1.2)
+        q = 1 - p
+        a, b = parts(answer(p, limit), 2)
+        right = (q * (1 + p * limit**2)) ** -0.5
+        compare(
+            a,
+            right,
+            {
+                "That is the variance of the bracket. What makes its standard deviation 1?": q * (1 + p * limit**2),
+                "You forgot the square root.": 1 / (q * (1 + p * limit**2)),
+                "You exchanged keep and drop.": (p * (1 + q * limit**2)) ** -0.5,
+                "That is the factor of ordinary dropout.": 1 / q,
+                "alpha_prime comes in squared.": (q * (1 + p * abs(limit))) ** -0.5,
+            },
+            "The stretch is not right. Its square, times the variance of the bracket, must be 1.",
+        )
+        compare(
+            b,
+            -right * p * limit,
+            {
+                "The sign: the mean of the dropped units has to be taken away.": right * p * limit,
+                "The shift acts after the stretch: it contains a.": -p * limit,
+                "A unit is dropped with probability rate, not 1 - rate.": -right * q * limit,
+            },
+            "The stretch is right, the shift is not. The mean of the output must be 0.",
+        )
+
+
+@exercise("Backward")
+def backward(answer):
+    """a * mask * grad."""
+    for rng in trials():
+        grad, mask, a = rng.normal(size=(4, 6)), rng.random((4, 6)) < 0.7, rng.uniform(0.7, 0.95)
+        compare(
+            answer(grad, mask, a),
+            a * mask * grad,
+            {
+                "The stretch is missing: it multiplies on the way back, too.": mask * grad,
+                "Dropped units get no gradient.": a * grad,
+                "The stretch multiplies; it does not divide.": mask * grad / a,
+                "You give the gradient to the dropped units.": a * ~mask * grad,
+            },
+            "Differentiate the output by the input, once for a kept unit, once for a dropped one.",
+        )
+
+
+@exercise("One layer of drift")
+def drift(answer):
+    """1 / q."""
+    near(
+        answer,
+        1.25,
+        {
+            "That is the variance of unscaled dropout.": 0.8,
+            "That is the variance of the gate. The unit has a variance of its own.": 0.25,
+            "That is with keep and drop exchanged.": 5.0,
+            "That would be alpha dropout.": 1.0,
+            "The factor 1/q comes in squared, but only a share q of the units is left.": 1.5625,
+        },
+        "Mean square of a unit that is x / q with probability q, and 0 otherwise.",
+    )
+
+
+@exercise("The same strength")
+def strength(answer):
+    """odds = (p / q) / 4.09, as a rate."""
+    odds = 0.3 / 0.7 / 4.09
+    near(
+        answer,
+        odds / (1 + odds),
+        {
+            "That is p / q of alpha dropout. Now solve for p.": odds,
+            "That is p / q of ordinary dropout.": 0.3 / 0.7,
+            "That is the noise over signal of alpha dropout at 0.3.": 4.09 * 0.3 / 0.7,
+            "That is the probability to keep.": 1 / (1 + odds),
+            "Alpha dropout is the noisier one: it needs the smaller rate.": 4.09 * 0.3 / (0.7 + 4.09 * 0.3),
+            "You divided the rate by 4.09. The factor belongs to p / q.": 0.3 / 4.09,
+            "The factor is 1 + 3.09.": 0.3 / 0.7 / 3.09 / (1 + 0.3 / 0.7 / 3.09),
+            "Rounded too early: three decimals, please.": 0.09,
+            "Right to one decimal, if that is what you mean. Give three.": 0.1,
+        },
+        "Which p has p / (1 - p) times 4.09 equal to 0.3 / 0.7?",
+        tolerance=1e-3,
+    )
+
+
+@exercise("Where it belongs")
+def where(answer):
+    """SELU units alone."""
+    choice(
+        answer,
+        "b",
+        {
+            "a": "It is the other way round: its noise over signal is 4.09 times as large at the same rate.",
+            "c": "At test time mean and variance over all units are what they were, without any factor.",
+            "d": "Before you blame the neighbor: are the constants right for these units?",
+        },
+    )
+
+
+def _as_found(x, mask, rate, alpha_prime):
+    a = ((1 - rate) * (1 + rate * alpha_prime**2)) ** -0.5
+    b = -a * rate * alpha_prime
+    return np.where(mask, a * x + b, alpha_prime)
+
+
+@exercise("Bug hunt: dropped to the wrong place", given=_as_found)
+def alpha_dropout(answer):
+    """a * where(mask, x, alpha') + b."""
+    for rng in trials():
+        x, mask = rng.normal(size=(5, 30)), rng.random((5, 30)) < 0.7
+        p, limit = rng.uniform(0.2, 0.4), rng.uniform(-2.0, -1.5)
+        a = ((1 - p) * (1 + p * limit**2)) ** -0.5
+        b = -a * p * limit
+        compare(
+            answer(x, mask, p, limit),
+            a * np.where(mask, x, limit) + b,
+            {
+                "Dropped units still stay where they were put, without stretch and shift.": np.where(
+                    mask, a * x + b, limit
+                ),
+                "Now the shift is missing.": a * np.where(mask, x, limit),
+                "Now dropped units go to 0 before stretch and shift.": a * np.where(mask, x, 0) + b,
+                "The mask is turned around.": a * np.where(mask, limit, x) + b,
+                "The shift reaches the dropped units, the stretch does not.": np.where(mask, a * x, limit) + b,
+            },
+            "The two constants were right. Only the last line needs another order.",
+        )

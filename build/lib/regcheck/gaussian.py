@@ -1,0 +1,153 @@
+"""Checks of the exercises in the chapter Gaussian dropout."""
+
+import numpy as np
+
+from regcheck.core import choice, compare, exercise, expect, near, trials
+
+
+@exercise("From normal numbers to noise")
+def forward(answer):
+    """x * (1 + sqrt(p / q) * epsilon)."""
+    for rng in trials():
+        x, epsilon, p = rng.normal(size=(3, 5)), rng.normal(size=(3, 5)), rng.uniform(0.15, 0.35)
+        q, std = 1 - p, np.sqrt(p / (1 - p))
+        compare(
+            answer(x, epsilon, p),
+            x * (1 + std * epsilon),
+            {
+                "You multiplied the normal numbers by the variance.": x * (1 + p / q * epsilon),
+                "The mean of your noise is 0, not 1: the activations are lost on average.": x * std * epsilon,
+                "You added the noise; it should multiply the activations.": x + std * epsilon,
+                "You exchanged keep and drop.": x * (1 + np.sqrt(q / p) * epsilon),
+                "That is the variance of the unscaled coin. Inverted dropout divides by q.": x
+                * (1 + np.sqrt(p * q) * epsilon),
+                "The mean is 1 already: nothing has to be divided by q.": x * (1 + std * epsilon) / q,
+            },
+            "Not Gaussian dropout yet. Write down the noise alone: its mean, and its standard deviation.",
+        )
+
+
+@exercise("The gradient of the strength")
+def sigma(answer):
+    """sum(grad * x * epsilon)."""
+    for rng in trials():
+        grad, x, epsilon = rng.normal(size=(3, 4, 6))
+        compare(
+            answer(grad, x, epsilon),
+            np.sum(grad * x * epsilon),
+            {
+                "The strength of the noise is multiplied by x, too.": np.sum(grad * epsilon),
+                "That is the gradient with respect to a common factor, not to the strength.": np.sum(grad * x),
+                "That is a mean. The derivative of a sum is a sum.": np.mean(grad * x * epsilon),
+                "The gradient from above is missing.": np.sum(x * epsilon),
+            },
+            "Differentiate x (1 + sigma epsilon) with respect to sigma, then use the chain rule.",
+        )
+
+
+@exercise("From a paper to Keras")
+def rate(answer):
+    """0.25 / 1.25."""
+    near(
+        answer,
+        0.2,
+        {
+            "You took 0.25 for the standard deviation.": 0.0625 / 1.0625,
+            "That is the variance itself. Keras asks for a rate.": 0.25,
+            "That is the probability to keep.": 0.8,
+            "That is the standard deviation. Keras asks for a rate.": 0.5,
+            "You took the square root once too often.": 0.5 / 1.5,
+        },
+        "Solve p / (1 - p) = 0.25 for p.",
+    )
+
+
+@exercise("Which penalty")
+def additive(answer):
+    """Multiplicative noise adapts to the scale of the inputs."""
+    choice(
+        answer,
+        "b",
+        {
+            "a": "The variance of w x g grows with the size of x. On which side is that?",
+            "c": "Is there an x in the additive penalty?",
+            "d": "That holds for one of the two. Which?",
+        },
+    )
+
+
+@exercise("How many signs are turned")
+def negative(answer):
+    """Phi(-1/2)."""
+    near(
+        answer,
+        0.3085,
+        {
+            "You took the variance, 4, for the standard deviation.": 0.4013,
+            "That belongs to a rate of 0.5.": 0.1587,
+            "That belongs to a rate of 0.2.": 0.0228,
+            "That is the share of positive factors.": 0.6915,
+            "That is in percent. A share lies between 0 and 1.": 30.85,
+            "Rounded too far: give the share with three decimals.": 0.3,
+        },
+        "Zero lies 1 / sigma standard deviations below the mean. What is sigma?",
+        tolerance=2e-3,
+    )
+
+
+@exercise("The gradient of the logarithm")
+def learned(answer):
+    """sum(grad * epsilon) * sqrt(alpha) / 2 + H * slope / N."""
+    for rng in trials():
+        grad, epsilon = rng.normal(size=(2, 6, 4))
+        log_alpha, slope, n = rng.uniform(-2.0, -0.5), rng.uniform(-0.5, -0.2), int(rng.integers(3, 9))
+        std, total, pull = np.exp(log_alpha / 2), np.sum(grad * epsilon), 4 * slope / n
+        compare(
+            answer(grad, epsilon, log_alpha, slope, n),
+            total * std / 2 + pull,
+            {
+                "The half is missing: the exponent is half of log alpha.": total * std + pull,
+                "You used the variance; the noise is multiplied by the standard deviation.": total * std**2 / 2 + pull,
+                "That is the derivative with respect to sigma, plus KL. You are asked for log alpha.": total + pull,
+                "KL is there once a unit, not once a layer.": total * std / 2 + slope / n,
+                "You counted B times KL. How many KL terms does the objective hold?": total * std / 2 + 6 * slope / n,
+                "That is the derivative by alpha, not by its logarithm.": (total * std / 2 + pull) / std**2,
+                "The first term is the derivative by alpha, not by its logarithm.": total / std / 2 + pull,
+                "KL is divided by the number of examples.": total * std / 2 + 4 * slope,
+                "The term with KL is missing.": total * std / 2,
+                "That is the term with KL alone.": pull,
+                "The objective adds KL; it does not subtract it.": total * std / 2 - pull,
+                "The first term is a sum over the batch: grad already holds the mean.": total * std / 12 + pull,
+            },
+            "Two terms: one through the noise, one in the objective itself. Set slope to 0: is the first one right?",
+        )
+
+
+def _as_found(x, rate, rng, training):
+    alpha = rate / (1 - rate)
+    if str(training):
+        return x * (1 + alpha * rng.standard_normal(x.shape))
+    return x
+
+
+@exercise("Bug hunt: a layer for PyTorch, in NumPy", given=_as_found)
+def layer(answer):
+    """The square root, and a real question."""
+    for rng in trials():
+        x, p, seed = rng.uniform(0.5, 1.5, (6, 50)), rng.uniform(0.1, 0.35), int(rng.integers(1000))
+        off = answer(x, p, np.random.default_rng(seed), False)
+        expect(np.shape(off) == x.shape, "The result should have the shape of x.")
+        expect(np.array_equal(off, x), "With training=False the input should come out as it is. What is `if` asking?")
+        on = answer(x, p, np.random.default_rng(seed), True)
+        expect(not np.array_equal(on, x), "With training=True there should be noise.")
+        epsilon = np.random.default_rng(seed).standard_normal(x.shape)
+        compare(
+            on,
+            x * (1 + np.sqrt(p / (1 - p)) * epsilon),
+            {
+                "Evaluation is right now. The noise still has the variance in the place of the standard deviation.": x
+                * (1 + p / (1 - p) * epsilon),
+                "The noise has lost its mean of 1.": x * np.sqrt(p / (1 - p)) * epsilon,
+            },
+            "Evaluation is right now, the noise is not. Draw once, and give it the right standard deviation.",
+        )

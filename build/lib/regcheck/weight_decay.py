@@ -1,0 +1,193 @@
+"""Checks of the exercises in the chapter Weight decay."""
+
+import numpy as np
+
+from regcheck.core import choice, compare, exercise, near, parts, trials
+
+
+@exercise("One step of SGD with coupled decay")
+def sgd_step(answer):
+    """v <- momentum * v + g + weight_decay * w; w <- w - learning_rate * v."""
+    for rng in trials():
+        w, g, v = rng.normal(size=(3, 4))
+        rate, momentum, decay = rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.9), rng.uniform(0.2, 0.6)
+        new_w, new_v = parts(answer(w, g, v, rate, momentum, decay), 2)
+        right = momentum * v + g + decay * w
+        compare(
+            new_v,
+            right,
+            {
+                "Your velocity has no decay in it. Coupled decay is part of the gradient, and the velocity collects "
+                "gradients.": momentum * v + g,
+                "You added the gradient of weight_decay * sum(w**2), which is twice too much. What does PyTorch's "
+                "number multiply?": momentum * v + g + 2 * decay * w,
+                "You decay the velocity where the weight should be decayed.": momentum * v + g + decay * v,
+                "The decay has the wrong sign: the step that follows subtracts the velocity.": momentum * v
+                + g
+                - decay * w,
+                "Your velocity forgets the past: where is the momentum?": g + decay * w,
+                "You averaged old and new. PyTorch's velocity adds the whole gradient.": momentum * v
+                + (1 - momentum) * (g + decay * w),
+                "Your velocity contains the learning rate. In this form it stays outside, in the step.": momentum * v
+                + rate * (g + decay * w),
+                "The first result should be the weights, the second the velocity; yours look exchanged.": w
+                - rate * right,
+            },
+            "The velocity is not right. Build the gradient with its decay first, then add it to the shrunken velocity.",
+        )
+        compare(
+            new_w,
+            w - rate * right,
+            {
+                "Your weights take the step of the gradient alone, not of the velocity.": w - rate * (g + decay * w),
+                "Your weights are decayed twice: through the velocity, and again on their own.": w
+                - rate * right
+                - rate * decay * w,
+                "Your weights move by the old velocity. Update it before the step.": w - rate * v,
+                "Your weights go uphill.": w + rate * right,
+            },
+            "The velocity is right, the weights are not. They move against the new velocity, by the learning rate.",
+        )
+
+
+@exercise("One penalty, four names")
+def convert(answer):
+    """Return PyTorch's SGD decay, Keras' L2 strength and the paper's lambda for l2 under plain SGD."""
+    for rng in trials():
+        l2, rate = rng.uniform(0.1, 0.4), rng.uniform(0.02, 0.2)
+        torch, keras, paper = parts(answer(l2, rate), 3)
+        compare(
+            torch,
+            2 * l2,
+            {
+                "PyTorch's number multiplies w itself, not w squared; the same number is half as strong.": l2,
+                "You converted in the other direction.": l2 / 2,
+                "PyTorch multiplies by the learning rate itself; leave it out.": 2 * l2 * rate,
+            },
+            "PyTorch's weight_decay is not right. Compare what is added to the gradient in the two conventions.",
+        )
+        compare(
+            keras,
+            l2,
+            {
+                "Keras' L2 has no half in front of its square: no factor is needed.": 2 * l2,
+                "Keras' L2 does not double anything by itself.": l2 / 2,
+            },
+            "The strength for Keras' L2 is not right. What does that regularizer add to the loss?",
+        )
+        compare(
+            paper,
+            2 * l2 * rate,
+            {
+                "The paper's lambda is not multiplied by the learning rate in the step. What must it contain?": 2 * l2,
+                "You lost the factor that differentiating the square brings.": l2 * rate,
+                "You divided by the learning rate. Which side of the equation is it on?": 2 * l2 / rate,
+            },
+            "The paper's lambda is not right. Its step is w <- (1 - lambda) w; which factor does yours have?",
+        )
+
+
+def _adam(w, g, m, v, t, rate, decay, *, b1=0.9, b2=0.999, eps=1e-8, coupled=1.0, into_m=True, into_v=True, fix=True):
+    """Return the weight after Adam's step, with or without each of the mistakes."""
+    full = g + coupled * decay * w
+    m = b1 * m + (1 - b1) * (full if into_m else g)
+    v = b2 * v + (1 - b2) * (full if into_v else g) ** 2
+    c1, c2 = (1 - b1**t, 1 - b2**t) if fix else (1, 1)
+    return w - rate * (m / c1) / (np.sqrt(v / c2) + eps)
+
+
+@exercise("One step of Adam with coupled decay")
+def adam_step(answer):
+    """Adam's step t, with the decay added to the gradient before both averages."""
+    for rng in trials():
+        w, g, m = rng.normal(size=(3, 4))
+        v, t = rng.uniform(0.2, 2.0, 4), int(rng.integers(2, 9))
+        rate, decay = rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8)
+        given = (w, g, m, v, t, rate, decay)
+        compare(
+            answer(*given),
+            _adam(*given),
+            {
+                "There is no decay in your step.": _adam(*given, coupled=0.0),
+                "Your decay is decoupled: that is AdamW. Coupled decay passes through both averages.": _adam(
+                    *given, coupled=0.0
+                )
+                - rate * decay * w,
+                "Your second average sees the gradient without its decay.": _adam(*given, into_v=False),
+                "Your first average sees the gradient without its decay.": _adam(*given, into_m=False),
+                "The averages start at zero and must be corrected for it.": _adam(*given, fix=False),
+                "Your decay is twice too large: weight_decay multiplies w, without a 2.": _adam(*given, coupled=2.0),
+            },
+            "The weights are not right. Gradient with decay, two averages, two corrections, step: check them in turn.",
+            tolerance=1e-7,
+        )
+
+
+@exercise("Who is decayed less")
+def which(answer):
+    """Under Adam with coupled decay the weight with the large gradients."""
+    choice(
+        answer,
+        "b",
+        {
+            "a": "The same number is added to both gradients. What is each of them divided by afterwards?",
+            "c": "A small gradient makes a small denominator, and the decay is divided by it, too.",
+            "d": "Both averages forget slowly; the difference does not vanish as long as the gradients differ.",
+        },
+    )
+
+
+@exercise("Half-life")
+def half_life(answer):
+    """log(1/2) / log(1 - 0.001 * 0.05)."""
+    rate, decay = 0.001, 0.05
+    near(
+        answer,
+        np.log(0.5) / np.log1p(-rate * decay),
+        {
+            "That is the half-life without the learning rate.": np.log(0.5) / np.log1p(-decay),
+            "That is one over the factor: after that many steps about 37% is left, not a half.": 1 / (rate * decay),
+            "Halving is not linear: each step takes a share of what is left.": 0.5 / (rate * decay),
+            "You used the factor of an L2 penalty, with its 2. AdamW's decay has none.": np.log(0.5)
+            / np.log1p(-2 * rate * decay),
+        },
+        "One step leaves 1 - learning_rate * weight_decay. How many of these factors make a half?",
+        tolerance=1e-3,
+        unit="steps",
+    )
+
+
+def _as_found(w, g, m, v, t, learning_rate, weight_decay):
+    g = g + weight_decay * w
+    m = 0.9 * m + 0.1 * g
+    v = 0.999 * v + 0.001 * g**2
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - learning_rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+
+@exercise("Bug hunt: an AdamW that is none", given=_as_found)
+def adamw(answer):
+    """The decay must act on the weight, outside of the averages, scaled by the learning rate."""
+    for rng in trials():
+        w, g, m = rng.normal(size=(3, 4))
+        v, t = rng.uniform(0.2, 2.0, 4), int(rng.integers(2, 9))
+        rate, decay = rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8)
+        given = (w, g, m, v, t, rate, decay)
+        plain = _adam(*given, coupled=0.0)
+        compare(
+            answer(*given),
+            plain - rate * decay * w,
+            {
+                "The decay still passes through the averages: this is Adam with L2 under another name.": _adam(*given),
+                "Now there is no decay at all.": plain,
+                "The decay acts on the weight, but without the learning rate. That is the paper's convention; "
+                "the task asks for that of PyTorch and Keras.": plain - decay * w,
+                "The decay acts twice: in the gradient, and on the weight.": _adam(*given) - rate * decay * w,
+                "You decay the weight after Adam's step. The frameworks decay the old weight.": plain
+                * (1 - rate * decay),
+                "The decay has left one average, but not the other.": _adam(*given, into_v=False),
+                "Your weights grow: look at the sign of the decay.": plain + rate * decay * w,
+            },
+            "This is neither the given function nor AdamW. Only the line with the decay needs to move.",
+            tolerance=1e-7,
+        )

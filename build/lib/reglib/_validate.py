@@ -1,0 +1,98 @@
+"""Checks of arguments, shared by every module: each names the argument, the value and what was expected."""
+
+import numpy as np
+
+
+def float_array(name, value, *, ndim=None, finite=True):
+    """Return ``value`` as a floating-point array, or say what is wrong with it.
+
+    Python numbers and lists of Python floats become float64. Integer, boolean,
+    complex and object *arrays* are refused: a gradient taken in them would be
+    silently wrong.
+    """
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.floating):
+        if isinstance(value, int) and not isinstance(value, bool):
+            array = np.asarray(float(value))
+        else:
+            raise TypeError(
+                f"{name} must hold floating-point numbers (float32 or float64), got dtype {array.dtype}; "
+                f"convert it with {name}.astype(float) if that is meant"
+            )
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
+    if finite and not np.isfinite(array).all():
+        bad = array.size - int(np.isfinite(array).sum())
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite values in shape {array.shape}")
+    return array
+
+
+def number(name, value, *, low=None, high=None, low_open=False, high_open=False, replicas=False):
+    """Return ``value`` as a finite float in the stated interval.
+
+    With ``replicas=True`` an array is welcome too, one number a replica; its
+    shape is kept.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if array.ndim and not replicas:
+        raise TypeError(f"{name} must be a single number, got an array of shape {array.shape}")
+    array = array.astype(array.dtype if array.dtype.kind == "f" else float)
+    left, right = "(" if low_open else "[", ")" if high_open else "]"
+    interval = f"{left}{'-inf' if low is None else low}, {'inf' if high is None else high}{right}"
+    wrong = ~np.isfinite(array)
+    if low is not None:
+        wrong |= (array <= low) if low_open else (array < low)
+    if high is not None:
+        wrong |= (array >= high) if high_open else (array > high)
+    if wrong.any():
+        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}")
+    return array if array.ndim else float(array)
+
+
+def replica_shape(name, per_replica, array_name, array):
+    """Check that the leading axes of ``array`` are the shape of ``per_replica``; reshape the latter to broadcast.
+
+    The rule of the whole package: a hyperparameter of shape ``(S,)`` belongs to
+    arrays of shape ``(S, ...)``, one number a replica; a plain number belongs to
+    every replica alike.
+    """
+    per_replica = np.asarray(per_replica)
+    lead = per_replica.shape
+    if array.shape[: len(lead)] != lead:
+        raise ValueError(
+            f"{name} has shape {lead}, one number a replica, so {array_name} must have shape "
+            f"({', '.join(map(str, lead))}, ...); got {array.shape}"
+        )
+    return per_replica.reshape(lead + (1,) * (array.ndim - len(lead))).astype(array.dtype, copy=False)
+
+
+def generator(name, rng):
+    """Return ``rng`` if it is a ``numpy.random.Generator``; say how to make one otherwise."""
+    if not isinstance(rng, np.random.Generator):
+        expected = "a numpy.random.Generator, for instance numpy.random.default_rng(0)"
+        raise TypeError(f"{name} must be {expected}; got {rng!r}")
+    return rng
+
+
+def one_of(name, value, choices):
+    """Return ``value`` if it is among ``choices``; list them otherwise."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
+
+
+def integer(name, value, *, low=None):
+    """Return ``value`` as an ``int`` that is at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if low is not None and value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+    return int(value)
+
+
+def same_shape(name, array, other_name, other):
+    """Check that two arrays have the same shape, when one is the gradient of the other."""
+    if array.shape != other.shape:
+        raise ValueError(f"{name} must have the shape of {other_name}, {other.shape}; got {array.shape}")

@@ -1,0 +1,1 @@
+"""The same strength, rate or layout in the convention of another library."""

@@ -1,0 +1,382 @@
+r"""Recurrent networks over whole sequences, backpropagation through time, and dropout at every place.
+
+Sequences have shape (..., B, T, D): batch, steps, inputs, with leading axes for replicas as in `reglib.layers.dense`.
+A cell (`reglib.layers.cells`, `reglib.layers.layer_norm_lstm`) computes one step; everything around it is here, the
+same for every cell. With y_t the output and (h_t, c_t) the state that is carried on (c for an LSTM only), step t does::
+
+    h'_t, c'_t = cell(input * x_t, recurrent * h_{t-1}, h_{t-1}, c_{t-1}; candidate),
+    y_t = zone_h h_{t-1} + (1 - zone_h) h'_t,
+    h_t = state_h y_t,
+    c_t = state_c (zone_c c_{t-1} + (1 - zone_c) c'_t),
+
+and returns output * y_t. The words are the fields of `Noise`; without noise y_t = h_t = h'_t and c_t = c'_t.
+
+Where there is no step (``steps``), the state is carried on, whatever the noise, and y_t = h_{t-1}. A sequence of
+no steps at all, T = 0, is legal: its final state is its initial state.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from reglib._validate import float_array, generator, integer, number, one_of
+from reglib.layers._sequence import (
+    Layout,
+    checked_cell,
+    checked_params,
+    enter_gradient,
+    groups,
+    leading_axes,
+    leave_state,
+    masked,
+    masked_backward,
+    merged,
+    of_group,
+    start_state,
+)
+from reglib.noise import masks
+from reglib.noise.dropout import multiplier
+from reglib.noise.places import GATED, ZONES, Noise, enter, one_step
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What `backward` needs of `forward`. Arrays have the inner layout (S, T, B, K); `h` and `c` show the states.
+
+    ``cell`` and ``params`` are those of `forward`; ``layout``, ``x`` and ``noise`` are its checked arguments;
+    ``weights``, ``gates``, ``keep`` and ``states`` hold what the steps use and compute, ``shapes`` are those of x and
+    of the parameters.
+    """
+
+    cell: object
+    params: list
+    layout: Layout
+    x: np.ndarray
+    noise: Noise
+    weights: tuple
+    gates: np.ndarray
+    keep: tuple
+    states: tuple
+    shapes: tuple
+
+    @property
+    def h(self):
+        """The carried h after every step, (..., B, T, H): under state dropout not the same as the output."""
+        return self.layout.leave(self.states[0][:, 1:])
+
+    @property
+    def c(self):
+        """The carried c after every step, (..., B, T, H); None for a cell without it."""
+        return self.layout.leave(self.states[1][:, 1:]) if self.cell.memory else None
+
+    def of(self, group):
+        """Return the cache of some replicas, a slice: views of the arrays that are not shared."""
+
+        def own(arrays):
+            return tuple(of_group(array, group, self.layout.replicas) for array in arrays)
+
+        return replace(
+            self,
+            noise=Noise(*own(vars(self.noise).values())),
+            weights=own(self.weights),
+            gates=self.gates[group],
+            keep=own(self.keep),
+            states=own(self.states),
+        )
+
+
+def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.float64):
+    """Draw the parameters of a cell, a list of arrays: weights from U(-1 / sqrt(H), 1 / sqrt(H)), as PyTorch does.
+
+    Biases start at 0, but for the forget gate of an LSTM at ``forget_bias`` (1 after Jozefowicz et al. 2015; PyTorch
+    has no such default). Gains of layer normalization start at 1.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    cell : RNN, LSTM, GRU or LayerNormLSTM
+    inputs : int
+        D.
+    hidden : int
+        H.
+    forget_bias : float
+    replicas : tuple of int
+        Leading axes, ``(S,)`` for S models drawn independently.
+    dtype : numpy.float64 or numpy.float32
+
+    Returns
+    -------
+    list of ndarray
+        In the order and with the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
+    """
+    generator("rng", rng)
+    checked_cell(cell)
+    inputs, hidden = integer("inputs", inputs, low=1), integer("hidden", hidden, low=1)
+    forget_bias = number("forget_bias", forget_bias)
+    replicas = tuple(integer("replicas", count, low=1) for count in replicas)
+    params = []
+    for name, shape in cell.shapes(inputs, hidden).items():
+        shape = (*replicas, *shape)
+        if name.startswith("w"):
+            array = rng.uniform(-1, 1, shape) / np.sqrt(hidden)
+        else:
+            array = np.full(shape, float(name.startswith("gain")))
+            if name == "b" and cell.memory:
+                array[..., hidden : 2 * hidden] = forget_bias
+        params.append(array.astype(dtype))
+    return params
+
+
+def draw_noise(rng, cell, params, batch, steps, *, schedule="step", untied=False, **rates):
+    """Draw noise for `forward`: inverted dropout, and zoneout, at the places that are named.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    cell : RNN, LSTM, GRU or LayerNormLSTM
+    params : list of ndarray
+        From `init`; the noise follows their replica axes and dtype.
+    batch : int
+        B.
+    steps : int
+        T.
+    schedule : {"step", "sequence"}
+        A draw at every step, or one for the whole sequence.
+    untied : bool
+        Whether the masks on ``input`` and ``recurrent`` are drawn for each gate apart.
+    rates : float or ndarray, (S,)
+        By field of `Noise`: the probability to drop, or for ``zone_h`` and ``zone_c`` to keep the old value, in
+        [0, 1). An array holds one rate a replica.
+
+    Returns
+    -------
+    Noise
+        For places on different schedules draw twice and combine with ``dataclasses.replace``.
+    """
+    generator("rng", rng)
+    checked_cell(cell)
+    once = one_of("schedule", schedule, ("step", "sequence")) == "sequence"
+    batch, steps = integer("batch", batch, low=0), integer("steps", steps, low=0)
+    places, drawn = [field.name for field in fields(Noise)], {}
+    (*leads, inputs, _), hidden = params[0].shape, params[1].shape[-2]
+    for place, rate in rates.items():
+        one_of("a place of noise", place, places)
+        gates = (cell.gates,) if untied and place in GATED else ()
+        shape = (*leads, batch, 1 if once else steps, *gates, inputs if place == "input" else hidden)
+        kept = masks.bernoulli(rng, shape, rate)
+        drawn[place] = ~kept if place in ZONES else multiplier(kept, rate, params[0].dtype)
+    return Noise(**drawn)
+
+
+def forward(cell, params, x, state=None, *, noise=None, steps=None):
+    """Run a cell over whole sequences.
+
+    Parameters
+    ----------
+    cell : RNN, LSTM, GRU or LayerNormLSTM
+    params : list of ndarray
+        As ``cell.shapes`` says, each with the same leading axes.
+    x : ndarray, (..., B, T, D)
+        With the leading axes of the parameters; x without them is shared by all replicas, and so are parameters
+        without them.
+    state : ndarray or (ndarray, ndarray), optional
+        The initial h, or (h, c) for an LSTM, each (..., B, H); zeros by default.
+    noise : Noise, optional
+    steps : ndarray of bool, optional
+        (..., B, T) or (B, T), False where the sequence has no step: padding.
+
+    Returns
+    -------
+    output : ndarray, (..., B, T, H)
+        Not to be changed in place: without noise it is a view of the states that the cache needs.
+    state : ndarray or (ndarray, ndarray)
+        The final state, in the form of the argument.
+    cache : Cache
+        For `backward`; its ``h`` and ``c`` are the carried states.
+
+    Raises
+    ------
+    TypeError
+        For arrays of another kind of numbers, and a state of another form.
+    ValueError
+        For shapes that do not fit together, a mask of another schedule than T or 1, and a mask at a place that the
+        cell does not have.
+    """
+    cache = _prepared(cell, params, x, state, noise, steps)
+    h, layout, at = cache.states[0], cache.layout, cache.noise
+    y = h[:, 1:] if at.state_h is None else np.empty_like(h[:, 1:])
+    for group in _groups(cache):
+        _forward(cache.of(group), y[group])
+    y = y if at.output is None else y * at.output
+    return layout.leave(y), leave_state([array[:, -1] for array in cache.states], cache.cell, layout), cache
+
+
+def _forward(cache, y):
+    """Run the steps of some replicas: fill y, and the cache with the gates and the states."""
+    cell, at = cache.cell, cache.noise
+    h, c = cache.states if cell.memory else (cache.states[0], None)
+    for t in range(y.shape[1]):
+        old_h, old_c = h[:, t], _at(c, t)
+        new_h, new_c = y[:, t], _at(c, t + 1)
+        h_in = masked(old_h, _at(at.recurrent, t))
+        keep = [array[:, t] for array in cache.keep]
+        cell.step(cache.weights, cache.gates[:, t], h_in, old_h, old_c, _at(at.candidate, t), new_h, new_c, keep)
+        _zone(_at(at.zone_h, t), old_h, new_h)
+        _zone(_at(at.zone_c, t), old_c, new_c)
+        if at.state_h is not None:
+            np.multiply(new_h, at.state_h[:, t], out=h[:, t + 1])
+        if at.state_c is not None:
+            new_c *= at.state_c[:, t]
+
+
+def backward(cache, grad_output=None, grad_state=None):
+    """Backpropagation through time: the gradients of x, of all parameters, and of the initial state.
+
+    Parameters
+    ----------
+    cache : Cache
+        From `forward`; it holds the noise, so the backward pass cannot use another one.
+    grad_output : ndarray, (..., B, T, H), optional
+        The gradient with respect to the output; zeros by default.
+    grad_state : ndarray or (ndarray, ndarray), optional
+        The gradient with respect to the final state, in its form; zeros by default.
+
+    Returns
+    -------
+    grad_x : ndarray
+        In the shape of x.
+    grads : list of ndarray
+        In the shapes of the parameters.
+    grad_state : ndarray or (ndarray, ndarray)
+        With respect to the initial state, each (..., B, H), even when the initial state was left out.
+    """
+    cell, layout, h = cache.cell, cache.layout, cache.states[0]
+    hidden = h.shape[-1]
+    grad_y = enter_gradient(grad_output, layout, hidden, cache.noise.output)
+    ends = start_state("grad_state", grad_state, cell, layout, hidden)
+    starts = [np.empty_like(end) for end in ends]
+    grad_a = np.empty(layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype)
+    for group in _groups(cache):
+        grad_start = _backward(cache.of(group), _of(grad_y, group), [end[group] for end in ends], grad_a[group])
+        for start, gradient in zip(starts, grad_start, strict=True):
+            start[group] = gradient
+    grad_x, grads = cell.gradients(
+        cache.params, cache.x, cache.noise.input, h[:, :-1], cache.noise.recurrent, cache.gates, cache.keep, grad_a
+    )
+    x_shape, shapes = cache.shapes
+    grad_x = grad_x.swapaxes(1, 2).reshape(x_shape)
+    grads = [grad.reshape(shape) for grad, shape in zip(grads, shapes, strict=True)]
+    return grad_x, grads, leave_state(starts, cell, layout)
+
+
+def _backward(cache, grad_y, grad_end, grad_a):
+    """Run the steps of some replicas backwards: fill grad_a, return the gradient of their initial state."""
+    cell, at = cache.cell, cache.noise
+    h, c = cache.states if cell.memory else (cache.states[0], None)
+    grad_h, grad_c = grad_end if cell.memory else (grad_end[0], None)
+    for t in reversed(range(grad_a.shape[1])):
+        old_h, old_c, mask = h[:, t], _at(c, t), _at(at.recurrent, t)
+        gates, keep = cache.gates[:, t], [array[:, t] for array in cache.keep]
+        grad_h = grad_h if at.state_h is None else grad_h * at.state_h[:, t]
+        grad_c = grad_c if at.state_c is None else grad_c * at.state_c[:, t]
+        grad_h = grad_h if grad_y is None else grad_h + grad_y[:, t]
+        grad_h, around_h = _zone_backward(_at(at.zone_h, t), grad_h)
+        grad_c, around_c = _zone_backward(_at(at.zone_c, t), grad_c)
+        h_in, candidate = masked(old_h, mask), _at(at.candidate, t)
+        grad_in, grad_h, grad_c = cell.step_backward(
+            cache.weights, gates, h_in, old_h, old_c, candidate, keep, grad_h, grad_c, grad_a[:, t]
+        )
+        grad_h = _sum(masked_backward(grad_in, mask), grad_h, around_h)
+        grad_c = _sum(grad_c, around_c)
+    return (grad_h, grad_c) if cell.memory else (grad_h,)
+
+
+def step(cell, params, x, state=None, *, noise=None):
+    """Run a cell for one step: `forward` for sequences of length 1, without the time axis.
+
+    ``cell``, ``params`` and ``state`` are those of `forward`; ``x`` is (..., B, D), and the masks of ``noise`` are
+    (..., B, H), or (..., B, gates, H). Returns the output (..., B, H), the new state, and the cache that
+    `step_backward` needs.
+    """
+    x = float_array("x", x, finite=False)
+    if x.ndim < 2:
+        raise ValueError(f"x must have shape (..., B, D), got {x.shape}")
+    leads = len(x.shape[:-2] or np.shape(params[0])[:-2])
+    if noise is not None:
+        noise = one_step(noise, leads)
+    output, state, cache = forward(cell, params, x[..., None, :], state, noise=noise)
+    return output[..., 0, :], state, cache
+
+
+def step_backward(cache, grad_output=None, grad_state=None):
+    """Return the gradients of x, of all parameters and of the state before the step, through `step`.
+
+    ``cache`` comes from `step`; ``grad_output`` is (..., B, H), and ``grad_state`` has the form of the state.
+    """
+    if grad_output is not None:
+        grad_output = np.asarray(grad_output)[..., None, :]
+    grad_x, grads, grad_state = backward(cache, grad_output, grad_state)
+    return grad_x[..., 0, :], grads, grad_state
+
+
+def _prepared(cell, params, x, state, noise, steps):
+    """Check the arguments of `forward` and lay them out: a cache whose arrays wait to be filled."""
+    checked_cell(cell)
+    x = float_array("x", x, finite=False)
+    if x.ndim < 3:
+        raise ValueError(f"x must have shape (..., B, T, D), got {x.shape}")
+    params = checked_params(cell, params, x)
+    leads, hidden = leading_axes(x, params[0]), params[1].shape[-2]
+    layout = Layout(leads, *x.shape[-3:-1], np.result_type(x, *params))
+    at = enter(Noise() if noise is None else noise, steps, cell, layout, x.shape[-1], hidden)
+    flat = [merged(array, array.ndim - len(params[0].shape[:-2]), layout.dtype) for array in params]
+    inside = layout.enter(x)
+    tied = at.recurrent is None or at.recurrent.ndim == 4
+    states = tuple(np.empty(layout.inside(hidden, extra=1), layout.dtype) for _ in range(1 + cell.memory))
+    for array, start in zip(states, start_state("state", state, cell, layout, hidden), strict=True):
+        array[:, 0] = start
+    return Cache(
+        cell=cell,
+        params=flat,
+        layout=layout,
+        x=inside,
+        noise=at,
+        weights=cell.prepare(flat, tied),
+        gates=cell.project(flat, inside, at.input),
+        keep=tuple(np.empty(layout.inside(width), layout.dtype) for width in cell.kept(hidden)),
+        states=states,
+        shapes=(x.shape, [array.shape for array in params]),
+    )
+
+
+def _groups(cache):
+    """Return the groups of replicas that take their steps together."""
+    return groups(cache.layout.replicas, cache.gates[0, :1].nbytes)
+
+
+def _of(array, group):
+    """Return the part of a group, None of None."""
+    return None if array is None else array[group]
+
+
+def _at(mask, t):
+    """Return the mask of step t."""
+    return None if mask is None else mask[:, t]
+
+
+def _zone(zone, old, new):
+    """Do new = zone * old + (1 - zone) * new."""
+    if zone is not None:
+        new *= 1 - zone
+        new += zone * old
+
+
+def _zone_backward(zone, grad):
+    """Return the gradient of the new value, and that of the old one, None where there is no zoneout."""
+    return (grad, None) if zone is None else (grad * (1 - zone), grad * zone)
+
+
+def _sum(*grads):
+    """Return the sum of those gradients that are not None; None for none."""
+    grads = [grad for grad in grads if grad is not None]
+    return sum(grads[1:], start=grads[0]) if grads else None

@@ -1,0 +1,1 @@
+"""Penalized linear models, solved to a certified accuracy."""

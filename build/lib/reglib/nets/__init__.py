@@ -1,0 +1,1 @@
+"""Whole networks, each with its forward and its backward pass."""

@@ -1,0 +1,1 @@
+"""What happens to activations: draws of noise, and the functions that apply them."""

@@ -1,0 +1,196 @@
+"""Draws of noise: the only module of the package that does.
+
+A mask is data. It is drawn here, from a generator that the caller passes in, and
+handed to the function that applies it and to the one that takes the gradient back
+through it; the same array can be handed to another framework.
+
+The *shape* of a mask decides what is dropped together. An axis of length 1 is
+shared: one draw for everything along it (`noise_shape` writes such shapes).
+
+    activations             mask             what is dropped
+    (B, H)                  (B, H)           single units, anew for each example
+    (B, rows, columns, C)   (B, 1, 1, C)     whole channels of an image
+    (B, T, H)               (B, 1, H)        units, the same ones at every time step
+    (B, H)                  (B, 1)           a whole branch of an example: a path
+
+Replicas: a rate of shape (S,) belongs to a mask of shape (S, ...), one rate a
+replica. Every entry of a mask is drawn independently of every other.
+"""
+
+import numpy as np
+
+from reglib._validate import generator, integer, number, replica_shape
+
+
+def bernoulli(rng, shape, rate):
+    """Draw a mask of ones and zeros: True, kept, with probability 1 - rate; False, dropped, with probability rate.
+
+    The draws are exact to the resolution of a double: an entry is compared by one
+    random byte with 256 (1 - rate), and the one entry in 256 that the byte leaves
+    undecided by a uniform double.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+    rate : float or ndarray, (S,)
+        Probability to drop, in [0, 1). An array holds one rate a replica, and
+        ``shape`` is then (S, ...).
+
+    Returns
+    -------
+    ndarray of bool
+        The gate of Srivastava et al. (2014, Section 4), r ~ Bernoulli, whose p is
+        the probability to keep: 1 - rate.
+    """
+    generator("rng", rng)
+    shape, rate = _shape(shape), _rate(rate)
+    below = np.asarray(256 * (1 - rate))
+    whole = np.minimum(np.floor(below), 255).astype(np.uint8)
+    size = int(np.prod(shape))
+    random_bytes = rng.integers(2**64, size=-(-size // 8), dtype=np.uint64).view(np.uint8)[:size].reshape(shape)
+    threshold = _per_replica(whole, shape)
+    mask = random_bytes < threshold
+    rest = below - whole
+    if rest.any():
+        undecided = np.flatnonzero(random_bytes == threshold)
+        probability = rest.ravel()[undecided // (size // rest.size)]
+        mask.ravel()[undecided] = rng.random(len(undecided)) < probability
+    return mask
+
+
+def gaussian(rng, shape, rate, *, dtype=np.float64):
+    """Draw multiplicative noise with the mean and variance of inverted dropout: N(1, rate / (1 - rate)).
+
+    The second parameter is the variance: the standard deviation is
+    sqrt(rate / (1 - rate)) (Srivastava et al. 2014, Section 10, where p, the
+    probability to keep, makes it sqrt((1 - p) / p)).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+    rate : float or ndarray, (S,)
+        The drop rate to match, in [0, 1); an array holds one rate a replica.
+    dtype : numpy.float64 or numpy.float32
+
+    Returns
+    -------
+    ndarray of floats
+    """
+    generator("rng", rng)
+    shape, rate = _shape(shape), _rate(rate)
+    dtype = _float_type(dtype)
+    std = _per_replica(np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))).astype(dtype), shape)
+    noise = rng.standard_normal(shape, dtype=dtype)
+    noise *= std
+    noise += 1
+    return noise
+
+
+def normal(rng, shape, std, *, dtype=np.float64):
+    """Draw additive noise: N(0, std^2), the mean 0 and the standard deviation ``std``.
+
+    Added to the inputs it is the noise of Bishop (1995); with ``std=1`` it is the
+    epsilon that `reglib.nets.variational` turns into noise of a learned strength.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+    std : float or ndarray, (S,)
+        Standard deviation, at least 0; an array holds one number a replica.
+    dtype : numpy.float64 or numpy.float32
+
+    Returns
+    -------
+    ndarray of floats
+    """
+    generator("rng", rng)
+    shape, std = _shape(shape), number("std", std, low=0, replicas=True)
+    dtype = _float_type(dtype)
+    std = _per_replica(np.asarray(std).astype(dtype), shape, "std")
+    noise = rng.standard_normal(shape, dtype=dtype)
+    noise *= std
+    return noise
+
+
+def noise_shape(shape, shared):
+    """Return ``shape`` with length 1 at the axes ``shared``: entries along them share one draw.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the activations.
+    shared : int or tuple of int
+        Axes, counted from the end when negative; ``()`` for unit dropout. For
+        channels-last images (B, rows, columns, C), ``(1, 2)`` drops channels.
+
+    Returns
+    -------
+    tuple of int
+    """
+    shape = _shape(shape)
+    axes = [integer("shared", axis) for axis in ((shared,) if np.ndim(shared) == 0 else shared)]
+    if any(not -len(shape) <= axis < len(shape) for axis in axes):
+        raise ValueError(f"shared must name axes of the shape {shape}, got {shared!r}")
+    axes = {axis % len(shape) for axis in axes}
+    return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+
+
+def all_masks(n):
+    """Return every mask of n units, as an array of bool of shape (2**n, n); n is at most 20.
+
+    With `probabilities` it turns an expectation over the noise into a finite sum.
+    """
+    n = integer("n", n, low=1)
+    if n > 20:
+        raise ValueError(f"n must be at most 20, for there are 2**n masks; got {n}")
+    return (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
+
+
+def probabilities(masks, rate):
+    """Return the probability of each mask: the product over its units of 1 - rate if kept, and rate if dropped.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, (..., n)
+    rate : float or ndarray, (n,)
+        Probability to drop, in [0, 1); an array holds one rate a unit.
+
+    Returns
+    -------
+    ndarray of floats, (...)
+    """
+    masks = np.asarray(masks)
+    if masks.dtype != bool or masks.ndim == 0:
+        raise TypeError(f"masks must be an array of bool, (..., n); got {masks.dtype} of shape {masks.shape}")
+    rate = np.asarray(_rate(rate))
+    if rate.shape not in ((), masks.shape[-1:]):
+        raise ValueError(f"rate must be a number or have shape {masks.shape[-1:]}, one a unit; got {rate.shape}")
+    return np.where(masks, 1 - rate, rate).prod(axis=-1)
+
+
+def _shape(shape):
+    """Return a shape as a tuple of lengths that are at least 0."""
+    if np.ndim(shape) != 1:
+        raise TypeError(f"shape must be a tuple of integers, got {shape!r}")
+    return tuple(integer("shape", length, low=0) for length in shape)
+
+
+def _rate(rate):
+    """Return a drop rate, or one a replica, in [0, 1)."""
+    return number("rate", rate, low=0, high=1, high_open=True, replicas=True)
+
+
+def _float_type(dtype):
+    """Return a dtype that is float32 or float64."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {dtype}")
+    return dtype
+
+
+def _per_replica(values, shape, name="rate"):
+    """Return one value a replica in a shape that broadcasts to that of the mask."""
+    return replica_shape(name, values, "the mask", np.broadcast_to(values.dtype.type(0), shape))

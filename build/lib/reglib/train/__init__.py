@@ -1,0 +1,1 @@
+"""How a network learns: losses, optimizers, the training step and its loop."""

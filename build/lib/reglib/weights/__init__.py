@@ -1,0 +1,1 @@
+"""What happens to weights: penalties and constraints."""

@@ -1,0 +1,39 @@
+"""Run the studies: ``python -m regstudy [TASK ...] [--report] [--fresh] [--results FOLDER]``."""
+
+import argparse
+import os
+import sys
+
+# One thread: the matrices are small, and the rounding is then the same on every run.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+from regstudy import recurrent, store
+
+
+def main(arguments=None):
+    """Run, resume or report; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m regstudy", description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", help=f"of {', '.join(recurrent.TASKS)}; all by default")
+    parser.add_argument("--report", action="store_true", help="print the tables of what is stored, and run nothing")
+    parser.add_argument("--fresh", action="store_true", help="start anew, also where results are complete")
+    parser.add_argument("--results", help="the folder of the results; by default the package's")
+    options = parser.parse_args(arguments)
+    unknown = [task for task in options.tasks if task not in recurrent.TASKS]
+    if unknown:
+        parser.error(f"unknown task {unknown[0]!r}; there are {', '.join(recurrent.TASKS)}")
+    if options.report:
+        print(recurrent.report(options.results))
+        return 0
+    for task in options.tasks or recurrent.TASKS:
+        done = store.path(task, options.results).exists() and not options.fresh
+        file = recurrent.study(task, options.results, fresh=options.fresh)
+        print(f"{task}: {'complete already; --fresh runs it again' if done else 'complete'}: {file}")
+        print(f"  {store.read(file)['provenance']['summary']}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on where it stopped")

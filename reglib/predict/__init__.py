@@ -1,0 +1,1 @@
+"""What happens at prediction: averages of predictions, and measures of them."""

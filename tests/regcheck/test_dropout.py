@@ -1,0 +1,118 @@
+"""The exercises of Dropout: printed solutions pass, plausible wrong answers fail, each with its own message."""
+
+import numpy as np
+
+from regcheck import core
+from regcheck import dropout as check
+from tests.regcheck.harness import Chapter
+
+chapter = Chapter("dropout/dropout.ipynb", check)
+
+
+def ways(forward=lambda x, m, r: x * m / (1 - r), backward=lambda g, m, r: g * m / (1 - r)):
+    def answer(x, grad, rate, rng):
+        mask = rng.random(x.shape) >= rate
+        return forward(x, mask, rate), backward(grad, mask, rate)
+
+    return answer
+
+
+def in_place(x, grad, rate, rng):
+    mask = rng.random(x.shape) >= rate
+    x *= mask / (1 - rate)
+    return x, grad * mask / (1 - rate)
+
+
+def two_draws(x, grad, rate, rng):
+    first, second = (rng.random(x.shape) >= rate for _ in range(2))
+    return x * first / (1 - rate), grad * second / (1 - rate)
+
+
+def from_the_output(x, grad, rate, rng):
+    y = x * (rng.random(x.shape) >= rate) / (1 - rate)
+    return y, grad * (y != 0) / (1 - rate)
+
+
+def any_draw(x, grad, rate, rng):
+    mask = np.random.default_rng(int(10 * x[0, 0])).random(x.shape) >= rate
+    return x * mask / (1 - rate), grad * mask / (1 - rate)
+
+
+WRONG = {
+    "forward": [
+        (lambda x, u, r: x * (u >= r), "mean is not preserved"),
+        (lambda x, u, r: x * (u < r) / r, "keep what should be dropped"),
+        (lambda x, u, r: x * (u < r) / (1 - r), "turned around"),
+        (lambda x, u, r: x * (u >= r) * (1 - r), "make what is kept larger"),
+        (lambda x, u, r: x * (u >= r) / r, "divide by the probability to drop"),
+        (lambda x, u, r: x / (1 - r), "Nothing is dropped"),
+        (lambda x, u, r: x * (u > r) / (1 - r), "equals the rate"),
+        (lambda x, u, r: x * 0, "on two lines"),
+    ],
+    "backward": [
+        (lambda g, m: 2 * g, "mask is missing"),
+        (lambda g, m: g * m, "did two things"),
+        (lambda g, m: g * m / 2, "Look at your factor"),
+        (lambda g, m: 2 * g * ~m, "to the dropped units"),
+        (lambda g, m: g * 0, "derivative of one output"),
+    ],
+    "variance": [
+        (1.44, "unscaled dropout"),
+        (11.25, "mean square"),
+        (1.5, "standard deviation"),
+        (36.0, "exchanged keep and drop"),
+        (0.25, "variance of the gate"),
+        (0.75, "comes in squared"),
+        (7.0, "List the two values"),
+    ],
+    "keep": [
+        (lambda: (0.9, 0.5, 1 / 0.9), "the paper's number"),
+        (lambda: (0.2, 0.5, 1 / 0.9), "drop an input"),
+        (lambda: (0.1, 0.1, 1 / 0.9), "number for the inputs"),
+        (lambda: (0.1, 0.7, 1 / 0.9), "hidden units are kept"),
+        (lambda: (0.1, 0.5, 0.9), "unscaled form"),
+        (lambda: (0.1, 0.5, 10.0), "one over the probability to drop"),
+        (lambda: (0.1, 0.5, 2.0), "factor of the hidden units"),
+        (lambda: (0.1, 0.5, 1.1), "three digits"),
+        (lambda: (0.1, 0.5, 3.0), "makes up for"),
+        (lambda: 0.1, "must be 3 values"),
+    ],
+    "connections": [
+        (7000, "one end only"),
+        (900, "both ends dropped"),
+        (4000, "You added"),
+        (5100, "that are lost"),
+        (1, "both ends of one connection"),
+    ],
+    "test_time": [("a", "do to a mean"), ("b", "there in training"), ("d", "too many")],
+    "verdict": [("a", "other values"), ("b", "interval lie"), ("d", "how many rows")],
+    "both_ways": [
+        (from_the_output, "Where x itself is 0"),
+        (any_draw, "from rng alone"),
+        (two_draws, "Which mask does it use"),
+        (in_place, "changes its argument in place"),
+        (ways(forward=lambda x, m, r: x * m), "output has lost its factor"),
+        (ways(backward=lambda g, m, r: g * m), "gradient has lost its factor"),
+        (ways(backward=lambda g, m, r: g / (1 - r)), "to all units"),
+        (ways(backward=lambda g, m, r: g * ~m / (1 - r)), "to the dropped units"),
+        (ways(forward=lambda x, m, r: x / (1 - r)), "drop some units"),
+        (ways(forward=lambda x, m, r: x * m * 7), "Keep its mask"),
+        (lambda x, g, r, rng: (x[0], g), "the shape of x"),
+        (lambda x, g, r, rng: (np.where(np.arange(x.size).reshape(x.shape) > 3, x, 0) / (1 - r), g), "share of kept"),
+    ],
+}
+
+test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+
+
+def test_the_bug_hunt_says_nothing_before_the_first_change():
+    result = chapter.result("both_ways", chapter.code_cell("both_ways"))
+    assert "as you found it" in result.message
+    half = chapter.code_cell("both_ways").replace("x *= mask", "x = x * mask")
+    result = chapter.result("both_ways", half)
+    assert result.status == core.NOT_YET
+    assert "Which mask does it use" in result.message
+
+
+def test_three_digits_are_enough():
+    assert check.keep(lambda: (0.1, 0.5, 1.11)).ok

@@ -1,0 +1,98 @@
+"""The exercises of Gaussian dropout: solutions pass, plausible wrong answers fail, each with its own message."""
+
+import numpy as np
+
+from regcheck import core
+from regcheck import gaussian as check
+from tests.regcheck.harness import Chapter
+
+chapter = Chapter("variants/gaussian.ipynb", check)
+
+
+def learned(noise=lambda s: np.exp(s / 2) / 2, pull=lambda slope, units, n: units * slope / n):
+    return lambda g, e, s, slope, n: np.sum(g * e) * noise(s) + pull(slope, g.shape[1], n)
+
+
+def layer(std=lambda p: np.sqrt(p / (1 - p)), mean=1.0, on=bool, result=lambda x: x):
+    def answer(x, rate, rng, training):
+        if on(training):
+            return result(x * (mean + std(rate) * rng.standard_normal(x.shape)))
+        return result(x)
+
+    return answer
+
+
+WRONG = {
+    "forward": [
+        (lambda x, e, p: x * (1 + p / (1 - p) * e), "by the variance"),
+        (lambda x, e, p: x * np.sqrt(p / (1 - p)) * e, "is 0, not 1"),
+        (lambda x, e, p: x + np.sqrt(p / (1 - p)) * e, "added the noise"),
+        (lambda x, e, p: x * (1 + np.sqrt((1 - p) / p) * e), "exchanged keep and drop"),
+        (lambda x, e, p: x * (1 + np.sqrt(p * (1 - p)) * e), "unscaled coin"),
+        (lambda x, e, p: x * (1 + np.sqrt(p / (1 - p)) * e) / (1 - p), "nothing has to be divided"),
+        (lambda x, e, p: x, "noise alone"),
+    ],
+    "sigma": [
+        (lambda g, x, e: np.sum(g * e), "multiplied by x"),
+        (lambda g, x, e: np.sum(g * x), "common factor"),
+        (lambda g, x, e: np.mean(g * x * e), "That is a mean"),
+        (lambda g, x, e: np.sum(x * e), "from above is missing"),
+        (lambda g, x, e: 0.0, "chain rule"),
+    ],
+    "rate": [
+        (0.0625 / 1.0625, "for the standard deviation"),
+        (0.25, "the variance itself"),
+        (0.8, "probability to keep"),
+        (0.5, "That is the standard deviation"),
+        (1 / 3, "once too often"),
+        (0.7, "Solve"),
+    ],
+    "additive": [("a", "On which side"), ("c", "an x in the additive"), ("d", "one of the two")],
+    "negative": [
+        (0.4013, "the variance, 4"),
+        (0.1587, "rate of 0.5"),
+        (0.0228, "rate of 0.2"),
+        (0.6915, "positive factors"),
+        (30.85, "in percent"),
+        (0.3, "three decimals"),
+        (0.9, "What is sigma"),
+    ],
+    "learned": [
+        (learned(noise=lambda s: np.exp(s / 2)), "half is missing"),
+        (learned(noise=lambda s: np.exp(s) / 2), "used the variance"),
+        (learned(noise=lambda s: 1.0), "with respect to sigma"),
+        (learned(pull=lambda slope, units, n: slope / n), "once a unit"),
+        (learned(pull=lambda slope, units, n: units * slope), "number of examples"),
+        (learned(pull=lambda slope, units, n: 0.0), "with KL is missing"),
+        (learned(noise=lambda s: 0.0), "with KL alone"),
+        (learned(pull=lambda slope, units, n: -units * slope / n), "does not subtract"),
+        (learned(noise=lambda s: np.exp(s / 2) / 12), "already holds the mean"),
+        (learned(noise=lambda s: 7.0), "Set slope to 0"),
+        (learned(pull=lambda slope, units, n: 6 * slope / n), "How many KL terms"),
+        (learned(noise=lambda s: np.exp(-s / 2) / 2), "The first term is the derivative by alpha"),
+        (lambda g, e, s, k, n: learned()(g, e, s, k, n) / np.exp(s), "That is the derivative by alpha"),
+    ],
+    "layer": [
+        (layer(std=lambda p: p / (1 - p), on=str), "`if` asking"),
+        (layer(std=lambda p: p / (1 - p)), "still has the variance"),
+        (layer(mean=0.0), "lost its mean"),
+        (layer(std=lambda p: p), "Draw once"),
+        (layer(on=lambda training: False), "should be noise"),
+        (layer(result=lambda x: x[0]), "shape of x"),
+    ],
+}
+
+test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+
+
+def test_the_bug_hunt_leaves_the_noise_on():
+    result = chapter.result(
+        "layer", chapter.code_cell("layer").replace("alpha = rate / (1 - rate)", "alpha = rate * (1 / (1 - rate))")
+    )
+    assert result.status == core.NOT_YET
+    assert "training=False" in result.message
+
+
+def test_rounded_shares_are_right():
+    for share in ("0.31", "0.309", "0.3085"):
+        assert chapter.result("negative", f"share = {share}").status == core.RIGHT

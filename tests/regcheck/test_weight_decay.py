@@ -1,0 +1,106 @@
+"""The exercises of Weight decay: printed solutions pass, plausible wrong answers fail, each with its own message."""
+
+import numpy as np
+
+from regcheck import core
+from regcheck import weight_decay as check
+from tests.regcheck.harness import Chapter
+
+chapter = Chapter("penalties/weight-decay.ipynb", check)
+
+
+def sgd(velocity=lambda w, g, v, mu, d: mu * v + g + d * w, step=lambda w, g, v, old, r, d: w - r * v):
+    def answer(w, g, v, rate, momentum, decay):
+        new = velocity(w, g, v, momentum, decay)
+        return step(w, g, new, v, rate, decay), new
+
+    return answer
+
+
+def right_sgd(w, g, v, rate, momentum, decay):
+    return sgd()(w, g, v, rate, momentum, decay)
+
+
+def conversion(torch=lambda a, r: 2 * a, keras=lambda a, r: a, paper=lambda a, r: 2 * a * r):
+    return lambda l2, rate: (torch(l2, rate), keras(l2, rate), paper(l2, rate))
+
+
+def adam(*, m_decay=1.0, v_decay=1.0, outside=lambda w, r, d: 0.0, after=False, correct=True):
+    def answer(w, g, m, v, t, rate, decay):
+        m = 0.9 * m + 0.1 * (g + m_decay * decay * w)
+        v = 0.999 * v + 0.001 * (g + v_decay * decay * w) ** 2
+        c1, c2 = (1 - 0.9**t, 1 - 0.999**t) if correct else (1, 1)
+        new = w - rate * (m / c1) / (np.sqrt(v / c2) + 1e-8)
+        return new * (1 - rate * decay) if after else new - outside(w, rate, decay)
+
+    return answer
+
+
+WRONG = {
+    "sgd_step": [
+        (sgd(lambda w, g, v, mu, d: mu * v + g), "no decay in it"),
+        (sgd(lambda w, g, v, mu, d: mu * v + g + 2 * d * w), "twice too much"),
+        (sgd(lambda w, g, v, mu, d: mu * v + g + d * v), "decay the velocity"),
+        (sgd(lambda w, g, v, mu, d: mu * v + g - d * w), "wrong sign"),
+        (sgd(lambda w, g, v, mu, d: g + d * w), "forgets the past"),
+        (sgd(lambda w, g, v, mu, d: mu * v + (1 - mu) * (g + d * w)), "averaged old and new"),
+        (lambda *given: (right_sgd(*given)[1], right_sgd(*given)[0]), "look exchanged"),
+        (lambda w, g, v, r, mu, d: (w, mu * v + r * (g + d * w)), "contains the learning rate"),
+        (sgd(lambda w, g, v, mu, d: 9 * w), "Build the gradient"),
+        (sgd(step=lambda w, g, v, old, r, d: w - r * (g + d * w)), "the gradient alone"),
+        (sgd(step=lambda w, g, v, old, r, d: w - r * v - r * d * w), "decayed twice"),
+        (sgd(step=lambda w, g, v, old, r, d: w - r * old), "old velocity"),
+        (sgd(step=lambda w, g, v, old, r, d: w + r * v), "uphill"),
+        (sgd(step=lambda w, g, v, old, r, d: 9 * w), "against the new velocity"),
+        (lambda *given: right_sgd(*given)[0], "must be 2 values"),
+    ],
+    "convert": [
+        (conversion(torch=lambda a, r: a), "half as strong"),
+        (conversion(torch=lambda a, r: a / 2), "other direction"),
+        (conversion(torch=lambda a, r: 2 * a * r), "leave it out"),
+        (conversion(torch=lambda a, r: 9.0), "PyTorch's weight_decay is not right"),
+        (conversion(keras=lambda a, r: 2 * a), "no factor is needed"),
+        (conversion(keras=lambda a, r: a / 2), "does not double"),
+        (conversion(keras=lambda a, r: 9.0), "add to the loss"),
+        (conversion(paper=lambda a, r: 2 * a), "must it contain"),
+        (conversion(paper=lambda a, r: a * r), "lost the factor"),
+        (conversion(paper=lambda a, r: 2 * a / r), "divided by the learning rate"),
+        (conversion(paper=lambda a, r: 9.0), "which factor does yours have"),
+    ],
+    "adam_step": [
+        (adam(m_decay=0, v_decay=0), "no decay in your step"),
+        (adam(m_decay=0, v_decay=0, outside=lambda w, r, d: r * d * w), "that is AdamW"),
+        (adam(v_decay=0), "second average"),
+        (adam(m_decay=0), "first average"),
+        (adam(correct=False), "start at zero"),
+        (adam(m_decay=2, v_decay=2), "twice too large"),
+        (lambda w, *rest: w, "check them in turn"),
+    ],
+    "which": [("a", "divided by afterwards"), ("c", "small denominator"), ("d", "forget slowly")],
+    "half_life": [
+        (13.513, "without the learning rate"),
+        (20000, "37%"),
+        (10000, "not linear"),
+        (6931.1, "with its 2"),
+        (5, "make a half"),
+    ],
+    "adamw": [
+        (adam(), "under another name"),
+        (adam(m_decay=0, v_decay=0), "no decay at all"),
+        (adam(m_decay=0, v_decay=0, outside=lambda w, r, d: d * w), "paper's convention"),
+        (adam(outside=lambda w, r, d: r * d * w), "acts twice"),
+        (adam(m_decay=0, v_decay=0, after=True), "after Adam's step"),
+        (adam(v_decay=0), "but not the other"),
+        (adam(m_decay=0, v_decay=0, outside=lambda w, r, d: -r * d * w), "Your weights grow"),
+        (lambda w, *rest: w, "Only the line with the decay"),
+    ],
+}
+
+test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+
+
+def test_the_bug_hunt_is_adam_with_l2():
+    turned = chapter.code_cell("adamw").replace("g = g + weight_decay * w", "g = weight_decay * w + g")
+    result = chapter.result("adamw", turned)
+    assert result.status == core.NOT_YET
+    assert "under another name" in result.message
