@@ -33,7 +33,7 @@ experiments: environment  ## run the studies that do not fit a page, or go on wi
 mutants: environment  ## mutation testing of reglib against its unit tests (long)
 	@$(VENV)/python -m tools.mutants
 
-lint: environment  ## ruff, spelling, and clean storage of the notebooks
+lint: environment  ## ruff, types, spelling, and clean storage of the notebooks
 	@$(VENV)/python -m tools.lint
 
 fix: environment  ## mend what lint can mend

@@ -243,7 +243,7 @@ def paired(
         n=len(a),
         mean_a=float(a.mean()),
         mean_b=float(b.mean()),
-        difference=t.mean,
+        difference=float(t.mean),
         interval=interval,
         bootstrap=bootstrap,
         confidence=confidence,
@@ -291,7 +291,7 @@ def _best(arm, settings, better):
     usable = {setting: mean for setting, mean in means.items() if not math.isnan(mean)}
     if not usable:
         raise ValueError(f"at least one setting of arm {arm!r} must have scores without NaN; got {means}")
-    return (min if better == "lower" else max)(usable, key=usable.get)
+    return (min if better == "lower" else max)(usable, key=usable.__getitem__)
 
 
 def _half_width(values, confidence):

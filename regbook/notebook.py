@@ -66,10 +66,10 @@ def _without_docstrings(text):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(node.body) < 2:
             continue
         first, second = node.body[:2]
-        alone = not lines[first.lineno - 1][: first.col_offset].strip() and first.end_lineno < second.lineno
+        after = first.end_lineno or first.lineno
+        alone = not lines[first.lineno - 1][: first.col_offset].strip() and after < second.lineno
         if ast.get_docstring(node) is not None and alone:
-            drop |= set(range(first.lineno - 1, first.end_lineno))
-            after = first.end_lineno
+            drop |= set(range(first.lineno - 1, after))
             while not lines[after].strip():
                 drop.add(after)
                 after += 1

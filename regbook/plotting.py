@@ -6,9 +6,9 @@ in them has a contrast of at least 4.5 to 1 on white.
 
 import io
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.rcsetup import cycler
 
 from reglib._validate import one_of
 
@@ -52,11 +52,11 @@ DASHES = (
     (0, (10, 2, 3, 2)),
     (0, (4, 4)),
 )
-STYLE = {
+STYLE: dict = {
     "axes.edgecolor": MUTED,
     "axes.grid": True,
     "axes.labelcolor": INK,
-    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -187,7 +187,7 @@ def contours(ax, loss, *, limit=2.0, levels=8, points=60):
     points : int
         Grid points along each side.
     """
-    low, high = limit if np.ndim(limit) else (-limit, limit)
+    low, high = np.array(limit) if np.ndim(limit) else (-limit, limit)
     w1, w2 = np.meshgrid(np.linspace(low, high, points), np.linspace(low, high, points))
     ax.contour(w1, w2, loss(w1, w2), levels=levels, colors="#8c8c8c", linewidths=0.9)
     ax.axhline(0, color=INK, linewidth=0.8)
@@ -216,7 +216,7 @@ def label_lines(ax, *, names=None, gap=0.06, pad=0.01):
     lines = [line for line in ax.get_lines() if not line.get_label().startswith("_") and len(line.get_xdata())]
     if not lines:
         return ax
-    ax.get_xlim(), ax.get_ylim()  # settles the limits; transData alone would use those from before the lines
+    _ = ax.get_xlim(), ax.get_ylim()  # settles the limits; transData alone would use those from before the lines
     to_axes = ax.transData + ax.transAxes.inverted()
     heights = []
     for line in lines:
@@ -246,7 +246,8 @@ def _spread(heights, gap):
             value, count = blocks.pop()
             total = blocks[-1][1] + count
             blocks[-1] = [(blocks[-1][0] * blocks[-1][1] + value * count) / total, total]
-    level = np.repeat(*zip(*blocks, strict=True))
+    values, counts = zip(*blocks, strict=True)
+    level = np.repeat(values, counts)
     moved = np.empty(len(heights))
     moved[order] = np.minimum(np.maximum(level, 0.0), 1.0 - steps[-1]) + steps
     return moved.tolist()

@@ -279,19 +279,27 @@ def _blank(value):
 def _same_code(answer, given):
     """Return whether a function has the arguments and statements of another, as far as its source can be seen."""
     try:
-        a, b = (ast.parse(textwrap.dedent(inspect.getsource(part))).body[0] for part in (answer, given))
+        a, b = map(_definition, (answer, given))
         return all(ast.dump(x) == ast.dump(y) for x, y in zip([a.args, *a.body], [b.args, *b.body], strict=True))
     except Exception:
         return False
 
 
+def _definition(function):
+    """Return the syntax tree of a function; raise if it is not the ``def`` of one, or its source cannot be seen."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    if not isinstance(tree, ast.FunctionDef):
+        raise TypeError(f"a def statement is needed, got {type(tree).__name__}")
+    return tree
+
+
 def _has_body(function):
     """Return whether a function's source, as far as it can be seen, is more than a placeholder."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        tree = _definition(function)
     except Exception:
         return False
-    if not isinstance(tree, ast.FunctionDef) or tree.name != function.__name__:
+    if tree.name != function.__name__:
         return False
     if any(isinstance(node, ast.Constant) and node.value is Ellipsis for node in ast.walk(tree)):
         return False
@@ -311,7 +319,7 @@ def _failure(error, function):
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         inside = [frame for frame in frames if frame.name == function.__name__]
         if inside:
-            where = f" in line {inside[-1].lineno - start + 1} of your function, `{inside[-1].line}`,"
+            where = f" in line {(inside[-1].lineno or start) - start + 1} of your function, `{inside[-1].line}`,"
     except (OSError, TypeError):
         pass
     return f"Your function stops{where} with {type(error).__name__}: {error}"

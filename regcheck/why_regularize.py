@@ -278,9 +278,8 @@ def pipeline(answer):
         for mistakes in product((True, False), repeat=3)
     }
     right = variants.pop((False, False, False))
-    known = {(True, True, True): _NONE_FOUND}
     messages = {
-        mistakes: known.get(mistakes, "Better, but not done. " + _REMAINING[mistakes.index(True)])
+        mistakes: _NONE_FOUND if all(mistakes) else "Better, but not done. " + _REMAINING[mistakes.index(True)]
         for mistakes in variants
     }
     got = np.asarray(got, dtype=float)

@@ -1,5 +1,7 @@
 """Checks of arguments, shared by every module: each names the argument, the value and what was expected."""
 
+from typing import Any
+
 import numpy as np
 
 
@@ -27,7 +29,7 @@ def float_array(name, value, *, ndim=None, finite=True):
     return array
 
 
-def number(name, value, *, low=None, high=None, low_open=False, high_open=False, replicas=False):
+def number(name, value, *, low=None, high=None, low_open=False, high_open=False, replicas=False) -> Any:
     """Return ``value`` as a finite float in the stated interval.
 
     With ``replicas=True`` an array is welcome too, one number a replica; its

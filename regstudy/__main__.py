@@ -12,7 +12,7 @@ from regstudy import recurrent, store
 
 def main(arguments=None):
     """Run, resume or report; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m regstudy", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m regstudy", description=str(__doc__).splitlines()[0])
     parser.add_argument("tasks", nargs="*", help=f"of {', '.join(recurrent.TASKS)}; all by default")
     parser.add_argument("--report", action="store_true", help="print the tables of what is stored, and run nothing")
     parser.add_argument("--fresh", action="store_true", help="start anew, also where results are complete")

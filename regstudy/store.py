@@ -47,7 +47,7 @@ def write(file, content):
 
 def code(task):
     """Return a fingerprint of the code that the numbers of a task depend on; comments and docstrings do not count."""
-    sources = [Path(import_module(name).__file__).read_text(encoding="utf-8") for name in MODULES]
+    sources = [inspect.getsource(import_module(name)) for name in MODULES]
     sources += [inspect.getsource(task.data), inspect.getsource(task.measure)]
     plain = {key: value for key, value in sorted(vars(task).items()) if not callable(value)}
     trees = [ast.dump(_bare(ast.parse(source))) for source in sources]

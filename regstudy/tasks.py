@@ -28,8 +28,8 @@ class Part:
 
     def rows(self, index):
         """Return the sequences ``index``, (S, B), of each seed."""
-        seed = np.arange(len(index))[:, None]
-        return Part(*(None if a is None else a[seed, index] for a in (self.x, self.y, self.steps, self.critical)))
+        at = np.arange(len(index))[:, None], index
+        return Part(self.x[at], self.y[at], *(None if a is None else a[at] for a in (self.steps, self.critical)))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -29,7 +30,7 @@ NETWORK_SIGNS = (
 )
 
 
-def fail(line):
+def fail(line) -> "typing.NoReturn":
     """Say what is wrong in one line, and stop."""
     sys.exit("error: " + line)
 

@@ -6,6 +6,8 @@ import sys
 
 from tools import notebooks
 
+# It brings its own Node, reads the settings in pyproject.toml, and looks for packages where this Python does.
+TYPES = ["basedpyright", "--pythonpath", sys.executable]
 SPELLING = ["codespell", "--skip", ".git,.venv,_build,_executed,mutants,*.svg", "--builtin", "clear,rare"]
 
 
@@ -18,6 +20,7 @@ def main(arguments=None):
         ["ruff", "check", *(["--fix"] if fix else []), "."],
         ["ruff", "format", *([] if fix else ["--check"]), "."],
         ["tools.notebooks", *(["--fix"] if fix else [])],
+        TYPES,
         SPELLING,
     ]
     failed = [

@@ -51,7 +51,7 @@ def run(mutants, tests=None, children=None):
 
 def main(arguments=None):
     """Run mutmut and print the table; return 1 when too many mutants survive."""
-    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=str(__doc__).splitlines()[0])
     parser.add_argument("modules", nargs="*", help="such as reglib.weights.penalties; all when none is named")
     parser.add_argument("-j", "--children", type=int, help="mutants tested at a time; one a processor when not given")
     options = parser.parse_args(arguments)

@@ -68,7 +68,7 @@ def pytest_runtest_call(item):
     except Exception as error:
         result = error.args[0] if error.args else None
         failure = getattr(result, "error", None)
-        if failure is not None:
+        if result is not None and failure is not None:
             cell = result.nb.cells[failure.failing_cell_index]
             item.user_properties.append(("cell", failure.failing_cell_index + 1))
             item.user_properties.append(("cell_id", cell.get("id", "?")))

@@ -126,7 +126,7 @@ def dump(notebook):
 
 def main(arguments=None):
     """Check the notebooks named (or all of them); return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--fix", action="store_true", help="clean the notebooks in place")
     parser.add_argument("notebooks", nargs="*", type=Path)
     options = parser.parse_args(arguments)

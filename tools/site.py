@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import yaml
 
@@ -83,7 +84,7 @@ def stage():
             content = notebooks.dump(with_outputs(path)) if path.suffix == ".ipynb" else path.read_bytes()
             wanted[STAGE / path.relative_to(ROOT)] = content
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
-    mathjax = package.locate_file("sphinx-mathjax-offline/static/mathjax")
+    mathjax = Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
     for name in MATHJAX_FILES:
         files = sorted((mathjax / name).iterdir()) if (mathjax / name).is_dir() else [mathjax / name]
         for path in files:

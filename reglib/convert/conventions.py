@@ -393,8 +393,11 @@ Momentum of batch norm | — | share of the new | share of the old | — | keras
 def _table():
     """Return the rows of the decoder: two lines each in the text above, the second naming the functions."""
     lines = _ROWS.splitlines()
-    pairs = zip(lines[::2], lines[1::2], strict=True)
-    return tuple(Row(*(part.strip() for part in line.split("|")), tuple(names.split())) for line, names in pairs)
+    rows = []
+    for line, functions in zip(lines[::2], lines[1::2], strict=True):
+        topic, book, torch, keras, sklearn, relation = map(str.strip, line.split("|"))
+        rows.append(Row(topic, book, torch, keras, sklearn, relation, tuple(functions.split())))
+    return tuple(rows)
 
 
 TABLE = _table()

@@ -317,8 +317,9 @@ def path(
     penalties = [families.get(family, family)(float(strength)) for strength in strengths]
     for penalty in penalties:
         _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), ())
+    limits = {"tolerance": tolerance, "max_iter": max_iter, "check_every": check_every, "progress": None}
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
-    solutions = _warm_starts(centered, target, penalties, (tolerance, max_iter, check_every), progress)
+    solutions = _warm_starts(centered, target, penalties, limits, progress)
     coefs, iterations, gaps = (np.array(each) for each in zip(*solutions, strict=True))
     fit = _fit(X, y, coefs, y_mean - coefs @ x_mean, iterations, gaps)
     return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)
@@ -334,9 +335,9 @@ def _warm_starts(X, y, penalties, limits, progress):
     for done, penalty in enumerate(penalties, start=1):
         try:
             if isinstance(penalty, GroupLasso):
-                solution = _single(X, y, penalty, coef, Limits("fista", *limits, None), True)
+                solution = _single(X, y, penalty, coef, Limits("fista", **limits), True)
             else:
-                solution = descend(problem, penalty, coef, Limits("coordinate descent", *limits, None))
+                solution = descend(problem, penalty, coef, Limits("coordinate descent", **limits))
         except ConvergenceError as error:
             error.add_note(f"It was fit {done} of {len(penalties)} on the path: {penalty}.")
             raise

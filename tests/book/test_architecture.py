@@ -192,5 +192,6 @@ def test_the_wheel_holds_every_module(wheel):
 
 
 def test_packages_are_discovered_not_listed():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert settings["packages"]["find"]["include"] == [f"{name}*" for name in packages.NAMES]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert settings["setuptools"]["packages"]["find"]["include"] == [f"{name}*" for name in packages.NAMES]
+    assert settings["basedpyright"]["include"] == [*packages.NAMES, "tools", "bench"]
