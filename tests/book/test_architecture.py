@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -172,8 +173,12 @@ TESTED_THROUGH_OTHERS |= {"reglib.layers.cells", "reglib.linear._iterations"}
 def wheel(tmp_path_factory):
     """The packages as pip installs them, unpacked outside of the clone."""
     folder = tmp_path_factory.mktemp("wheel")
+    for name in packages.NAMES:  # a copy, since building leaves files behind
+        shutil.copytree(ROOT / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "source")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    subprocess.run([*command, str(folder / "source")], check=True, capture_output=True)
     (file,) = folder.glob("*.whl")
     with zipfile.ZipFile(file) as archive:
         archive.extractall(folder / "installed")

@@ -1,1 +1,0 @@
-"""What only the pages of the book need: data sets, figures, sliders, tables, experiments and their verdicts."""

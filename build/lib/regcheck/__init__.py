@@ -1,1 +1,0 @@
-"""Exercises that check themselves: one module a chapter, and `regcheck.core` with the mechanism."""

@@ -1,1 +1,0 @@
-"""The same strength, rate or layout in the convention of another library."""

@@ -1,1 +1,0 @@
-"""What happens to a batch before a network sees it."""

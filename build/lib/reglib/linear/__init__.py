@@ -1,1 +1,0 @@
-"""Penalized linear models, solved to a certified accuracy."""

@@ -1,1 +1,0 @@
-"""Whole networks, each with its forward and its backward pass."""

@@ -1,1 +1,0 @@
-"""What happens to activations: draws of noise, and the functions that apply them."""

@@ -1,1 +1,0 @@
-"""What happens at prediction: averages of predictions, and measures of them."""

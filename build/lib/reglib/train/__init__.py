@@ -1,1 +1,0 @@
-"""How a network learns: losses, optimizers, the training step and its loop."""
