@@ -10,6 +10,7 @@ import numpy as np
 
 from reglib._validate import number
 from reglib.linear.duality import least_squares_gap
+from reglib.weights.penalties import GroupLasso
 
 
 class ConvergenceError(RuntimeError):
@@ -124,6 +125,29 @@ def descend(problem, penalty, start, limits):
                     w[j] += moved
                     v -= moved * gram[j]
             done += 1
+
+
+def single(X, y, penalty, start, limits, restart):
+    """`proximal_gradient` on one problem: a batch of one."""
+    return tuple(each[0] for each in proximal_gradient(X[None], y[None], penalty, start[None], limits, restart))
+
+
+def warm_starts(X, y, penalties, limits, progress):
+    """Yield the solution for each penalty, each starting from the one before; ``limits`` are those of `Limits`."""
+    problem, coef = moments(X, y, gram=True), np.zeros(X.shape[-1])
+    for done, penalty in enumerate(penalties, start=1):
+        try:
+            if isinstance(penalty, GroupLasso):
+                solution = single(X, y, penalty, coef, Limits("fista", **limits), True)
+            else:
+                solution = descend(problem, penalty, coef, Limits("coordinate descent", **limits))
+        except ConvergenceError as error:
+            error.add_note(f"It was fit {done} of {len(penalties)} on the path: {penalty}.")
+            raise
+        coef = solution[0]
+        if progress is not None:
+            progress(done, len(penalties))
+        yield solution
 
 
 class Limits:

@@ -26,7 +26,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from reglib._validate import float_array, number, one_of
-from reglib.linear._iterations import ConvergenceError, Limits, count, descend, moments, proximal_gradient
+from reglib.linear._iterations import (
+    ConvergenceError,  # noqa: F401 - offered here
+    Limits,
+    count,
+    descend,
+    moments,
+    proximal_gradient,
+    single,
+    warm_starts,
+)
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
 
 
@@ -207,7 +216,7 @@ def fista(
     limits = Limits("fista", tolerance, max_iter, check_every, progress)
     start = _start(start, X)
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
-    solve = proximal_gradient if X.ndim == 3 else _single
+    solve = proximal_gradient if X.ndim == 3 else single
     coef, n_iter, gap = solve(centered, target, penalty, start, limits, restart)
     return _fit(X, y, coef, y_mean - (coef * x_mean).sum(axis=-1), n_iter, gap)
 
@@ -319,32 +328,10 @@ def path(
         _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), ())
     limits = {"tolerance": tolerance, "max_iter": max_iter, "check_every": check_every, "progress": None}
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
-    solutions = _warm_starts(centered, target, penalties, limits, progress)
+    solutions = warm_starts(centered, target, penalties, limits, progress)
     coefs, iterations, gaps = (np.array(each) for each in zip(*solutions, strict=True))
     fit = _fit(X, y, coefs, y_mean - coefs @ x_mean, iterations, gaps)
     return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)
-
-
-def _single(X, y, penalty, start, limits, restart):
-    """One problem, solved as a batch of one."""
-    return tuple(each[0] for each in proximal_gradient(X[None], y[None], penalty, start[None], limits, restart))
-
-
-def _warm_starts(X, y, penalties, limits, progress):
-    problem, coef = moments(X, y, gram=True), np.zeros(X.shape[-1])
-    for done, penalty in enumerate(penalties, start=1):
-        try:
-            if isinstance(penalty, GroupLasso):
-                solution = _single(X, y, penalty, coef, Limits("fista", **limits), True)
-            else:
-                solution = descend(problem, penalty, coef, Limits("coordinate descent", **limits))
-        except ConvergenceError as error:
-            error.add_note(f"It was fit {done} of {len(penalties)} on the path: {penalty}.")
-            raise
-        coef = solution[0]
-        if progress is not None:
-            progress(done, len(penalties))
-        yield solution
 
 
 def _grid(largest, l1_ratio, n_strengths, smallest):

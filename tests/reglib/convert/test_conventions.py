@@ -131,14 +131,6 @@ def test_every_row_has_functions_and_every_function_a_row():
         assert row.functions
 
 
-def test_one_row_in_full():
-    assert c._table() == c.TABLE
-    row = next(row for row in c.TABLE if row.topic == "Ridge")
-    assert row == c.Row(
-        "Ridge", "l2", "—", "—", "Ridge(alpha)", "alpha = 2 * N * l2", ("l2_to_ridge_alpha", "ridge_alpha_to_l2")
-    )
-
-
 NUMBER = r"must be a finite number in "
 
 
