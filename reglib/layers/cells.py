@@ -1,18 +1,18 @@
 r"""Recurrent cells: one step of an Elman network, an LSTM and a GRU, each with its backward pass.
 
-A cell is a frozen dataclass that holds options, no numbers: the parameters are a
-list of arrays, as everywhere in this package, and `reglib.layers.recurrent` runs cells
-over whole sequences. It also applies all noise but one: dropout of the candidate,
-which acts inside a cell and which `step` takes as an argument.
+A cell is a frozen dataclass that holds options, no numbers: its methods take the
+parameters as a list of arrays in the order of ``shapes``, and `reglib.layers.recurrent`
+runs cells over whole sequences. It also applies all noise but one: dropout of the
+candidate, which acts inside a cell and which `step` takes as an argument.
 
 Notation: x is the input of the step, h the hidden state before it, c the memory
 before it. ``h_in`` is h as the products see it: h itself, or h under a mask of
-recurrent dropout. sigma is the logistic function, and::
+recurrent dropout. W_xi and W_hi are the columns of W_x and W_h that belong to the
+gate i, b_i the entries of b, a_i = x W_xi + h_in W_hi + b_i its pre-activation. A product
+written * is taken entry by entry. sigma(a) = 1 / (1 + exp(-a)) is the logistic function;
+with y = sigma(a), or y = tanh(a), the derivatives are::
 
-    sigma(a) = (1 + tanh(a / 2)) / 2
-
-lets one call of tanh do all gates at once. The halves go into the weights before
-the first step; a power of two rounds nothing.
+    sigma'(a) = (1 - y) y,    tanh'(a) = (1 - y) (1 + y) = 1 - y y.
 
 Methods, the same for every cell (S replicas, T steps, B examples, H hidden units,
 K the width of all gates together):
@@ -20,10 +20,12 @@ K the width of all gates together):
 - ``shapes``: the names of the parameters and their shapes.
 - ``prepare``: the weights as the steps use them.
 - ``project``: the part of the pre-activations that depends on x alone, (S, T, B, K), for all steps at once.
-- ``step``: one step. It writes the new state and what the backward pass needs: the activated gates, in place of
-  the pre-activations ``a``, and ``keep``.
-- ``step_backward``: the same step backwards. It writes the gradient of the pre-activations and returns those of h_in,
-  of h where a path leads around the products, and of c.
+- ``step``: one step. ``a`` (S, B, K) holds that part, and after the step the gates: a gate is a view of ``a``, and
+  takes the place of its pre-activation. The step also writes the new state, ``h_new`` and ``c_new`` (S, B, H), and
+  ``keep``, what the backward pass needs beside the gates.
+- ``step_backward``: the same step backwards. ``grad_h`` and ``grad_c`` (S, B, H) are the gradients of the new state.
+  It writes ``grad_a`` (S, B, K), the gradient of the pre-activations, with a block for each gate, and returns the
+  gradients of h_in, of h where a path leads around the products, and of c; None where there is none.
 - ``gradients``: the gradients of x and of the parameters, for all steps at once.
 - ``kept``: the widths of ``keep``.
 
@@ -35,10 +37,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib.layers._gates import activate, blocks, dropped, lstm_memory, lstm_memory_backward, sigmoids
+from reglib.layers._gates import blocks, dropped, sigmoid
 from reglib.layers._sequence import (
-    masked,
-    masked_backward,
     product,
     product_backward,
     project,
@@ -51,7 +51,9 @@ from reglib.layers._sequence import (
 
 @dataclass(frozen=True)
 class RNN:
-    r"""The network of Elman (1990) with tanh: h_t = tanh(x_t W_x + h_{t-1} W_h + b).
+    r"""The network of Elman (1990) with tanh::
+
+        h_t = tanh(x_t W_x + h_{t-1} W_h + b).
 
     Parameters: ``[w_x, w_h, b]`` of shapes (..., D, H), (..., H, H) and (..., H).
     There is one gate, the candidate itself, so candidate dropout has no place here.
@@ -79,15 +81,16 @@ class RNN:
         return ()
 
     def step(self, weights, a, h_in, h, c, candidate, h_new, c_new, keep):
-        """Do h_new = tanh(a + h_in W_h)."""
-        a += product(h_in, weights[0])
-        np.tanh(a, out=a)
+        """Do h_new = tanh(a), a = x W_x + b + h_in W_h."""
+        (w_h,) = weights
+        a[...] = np.tanh(a + product(h_in, w_h))
         h_new[...] = a
 
     def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
-        """Do grad_a = grad_h (1 - tanh^2); h reaches the step through h_in alone."""
-        np.multiply(grad_h, 1 - gates * gates, out=grad_a)
-        return product_backward(grad_a, weights[0]), None, None
+        """Go back from h_new = tanh(a) to h_in; h reaches the step through h_in alone."""
+        (w_h,) = weights
+        grad_a[...] = grad_h * (1 - gates * gates)
+        return product_backward(grad_a, w_h), None, None
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
         """Return the gradients of x and of [w_x, w_h, b]."""
@@ -98,14 +101,18 @@ class RNN:
 class LSTM:
     r"""Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins 2000).
 
-    With (i, f, g, o) the four blocks of x_t W_x + h_{t-1} W_h + b::
+    With the gates i (input), f (forget) and o (output), and the candidate g::
 
-        c_t = sigma(f) c_{t-1} + sigma(i) tanh(g),
-        h_t = sigma(o) tanh(c_t).
+        i = sigma(x_t W_xi + h_{t-1} W_hi + b_i),
+        f = sigma(x_t W_xf + h_{t-1} W_hf + b_f),
+        g = tanh(x_t W_xg + h_{t-1} W_hg + b_g),
+        o = sigma(x_t W_xo + h_{t-1} W_ho + b_o),
+        c_t = f * c_{t-1} + i * g,
+        h_t = o * tanh(c_t).
 
     Parameters: ``[w_x, w_h, b]`` of shapes (..., D, 4H), (..., H, 4H) and (..., 4H),
     with the gates in the order i, f, g, o, as in PyTorch and Keras (which writes c
-    for g). Candidate dropout multiplies tanh(g) (Semeniuta et al. 2016).
+    for g). Candidate dropout multiplies g (Semeniuta et al. 2016).
     """
 
     gates = 4
@@ -118,39 +125,43 @@ class LSTM:
         return {"w_x": (inputs, 4 * hidden), "w_h": (hidden, 4 * hidden), "b": (4 * hidden,)}
 
     def prepare(self, params, tied):
-        """Return W_h with the gates' halves in it, and the numbers that turn tanh into sigma."""
-        hidden = params[1].shape[-2]
-        half, offset = sigmoids("ssts", hidden, params[1].dtype)
-        w_h = params[1] * half
-        return params[1] if tied else split_gates(params[1], 4), w_h if tied else split_gates(w_h, 4), half, offset
+        """Return W_h for the steps."""
+        return (params[1] if tied else split_gates(params[1], 4),)
 
     def project(self, params, x, mask):
-        """Return x W_x + b for all steps, halved where sigma follows."""
-        half, _ = sigmoids("ssts", params[1].shape[-2], params[1].dtype)
-        return _affine(params[0] * half, params[2] * half, x, mask)
+        """Return x W_x + b for all steps."""
+        return _affine(params[0], params[2], x, mask)
 
     def kept(self, hidden):
         """Return the width of tanh(c), which a step keeps for its backward pass."""
         return (hidden,)
 
     def step(self, weights, a, h_in, h, c, candidate, h_new, c_new, keep):
-        """Do the two equations of the cell, with the candidate's mask on tanh(g)."""
-        _, w_h, half, offset = weights
+        """Do the six equations of the cell, with the candidate's mask on g in that of c_new."""
+        (w_h,) = weights
+        (tanh_c,) = keep
         a += product(h_in, w_h)
-        activate(a, half, offset)
-        lstm_memory(a, c, candidate, c_new)
-        np.tanh(c_new, out=keep[0])
-        np.multiply(blocks(a, 4)[3], keep[0], out=h_new)
+        i, f, g, o = blocks(a, 4)
+        i[...] = sigmoid(i)
+        f[...] = sigmoid(f)
+        g[...] = np.tanh(g)
+        o[...] = sigmoid(o)
+        c_new[...] = f * c + i * dropped(g, candidate)
+        tanh_c[...] = np.tanh(c_new)
+        h_new[...] = o * tanh_c
 
     def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
-        """Take grad_h through h = o tanh(c), add it to grad_c, and go on through the memory."""
-        w_h, _, _, offset = weights
+        """Go back from h_new = o * tanh(c_new) and c_new = f * c + i * g to the gates, and to h_in and c."""
+        (w_h,) = weights
         (tanh_c,) = keep
-        o = blocks(gates, 4)[3]
-        np.multiply(grad_h, tanh_c, out=blocks(grad_a, 4)[3])
+        i, f, g, o = blocks(gates, 4)
+        grad_i, grad_f, grad_g, grad_o = blocks(grad_a, 4)
         grad_c = grad_c + grad_h * o * (1 - tanh_c * tanh_c)
-        grad_c = lstm_memory_backward(gates, c, candidate, grad_c, grad_a, offset)
-        return product_backward(grad_a, w_h), None, grad_c
+        grad_i[...] = grad_c * dropped(g, candidate) * (1 - i) * i
+        grad_f[...] = grad_c * c * (1 - f) * f
+        grad_g[...] = dropped(grad_c, candidate) * i * (1 - g) * (1 + g)
+        grad_o[...] = grad_h * tanh_c * (1 - o) * o
+        return product_backward(grad_a, w_h), None, grad_c * f
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
         """Return the gradients of x and of [w_x, w_h, b]."""
@@ -161,17 +172,18 @@ class LSTM:
 class GRU:
     r"""The gated recurrent unit (Cho et al. 2014), with the reset gate after or before the product.
 
-    With the gates r (reset), z (update) and the candidate n, in this order as in PyTorch::
+    With the gates r (reset) and z (update), and the candidate n::
 
-        r = sigma(x W_xr + h W_hr + b_r),    z = sigma(x W_xz + h W_hz + b_z),
-        n = tanh(x W_xn + b_n + r * (h W_hn + b_h))     with ``reset_after``, PyTorch's and Keras' default,
-        n = tanh(x W_xn + b_n + (r * h) W_hn)           without it, as in the paper,
-        h_t = z h_{t-1} + (1 - z) n.
+        r = sigma(x_t W_xr + h_{t-1} W_hr + b_r),
+        z = sigma(x_t W_xz + h_{t-1} W_hz + b_z),
+        n = tanh(x_t W_xn + b_n + r * (h_{t-1} W_hn + b_h))    with ``reset_after``, PyTorch's and Keras' default,
+        n = tanh(x_t W_xn + b_n + (r * h_{t-1}) W_hn)          without it, as in Section 2.3 of arXiv:1406.1078v3,
+        h_t = z * h_{t-1} + (1 - z) * n.
 
     Parameters: ``[w_x, w_h, b, b_h]`` of shapes (..., D, 3H), (..., H, 3H), (..., 3H) and
-    (..., H), b_h only with ``reset_after``. Keras orders the gates z, r, n. Candidate
-    dropout multiplies n (Semeniuta et al. 2016); a mask on h (``h_in``) acts on the
-    products alone, not on the carried z h_{t-1}.
+    (..., H), b_h only with ``reset_after``; the gates in the order r, z, n, as in PyTorch.
+    Keras has z, r, n. Candidate dropout multiplies n (Semeniuta et al. 2016); a mask on h
+    (``h_in``) acts on the products alone, not on the carried z * h_{t-1}.
     """
 
     reset_after: bool = True
@@ -187,61 +199,59 @@ class GRU:
         return shapes | {"b_h": (hidden,)} if self.reset_after else shapes
 
     def prepare(self, params, tied):
-        """Return W_h, halved where sigma follows and not, as a whole or as (r, z) and n; then the bias b_h."""
+        """Return W_h and b_h, or without ``reset_after`` (W_hr, W_hz) and W_hn."""
         w_h = params[1]
-        hidden = w_h.shape[-2]
-        half, _ = sigmoids("sst", hidden, w_h.dtype)
         if self.reset_after:
-            pair = (w_h, w_h * half)
-            return *(pair if tied else (split_gates(w, 3) for w in pair)), params[3][:, None]
-        w_rz, w_n = w_h[..., : 2 * hidden], w_h[..., 2 * hidden :]
-        weights = (w_rz, w_rz / 2, np.ascontiguousarray(w_n))
-        return weights if tied else (split_gates(weights[0], 2), split_gates(weights[1], 2), split_gates(w_n, 1))
+            return w_h if tied else split_gates(w_h, 3), params[3][:, None]
+        w_rz, w_n = (np.ascontiguousarray(part) for part in np.split(w_h, [2 * w_h.shape[-2]], axis=-1))
+        return w_rz if tied else split_gates(w_rz, 2), w_n
 
     def project(self, params, x, mask):
-        """Return x W_x + b for all steps, halved where sigma follows."""
-        half, _ = sigmoids("sst", params[1].shape[-2], params[1].dtype)
-        return _affine(params[0] * half, params[2] * half, x, mask)
+        """Return x W_x + b for all steps."""
+        return _affine(params[0], params[2], x, mask)
 
     def kept(self, hidden):
-        """Return the width of h W_hn + b_h, which a step keeps with ``reset_after``."""
+        """Return the width of u = h W_hn + b_h, which a step keeps with ``reset_after``."""
         return (hidden,) if self.reset_after else ()
 
     def step(self, weights, a, h_in, h, c, candidate, h_new, c_new, keep):
-        """Do the equations of the cell, with the candidate's mask on n."""
-        hidden = h.shape[-1]
-        a_rz, a_n = a[..., : 2 * hidden], a[..., 2 * hidden :]
-        if self.reset_after:
-            _, w_h, b_h = weights
-            u = product(h_in, w_h)
-            np.add(u[..., 2 * hidden :], b_h, out=keep[0])
-            a_rz += u[..., : 2 * hidden]
-        else:
-            _, w_rz, w_n = weights
-            h_rz, h_n = _for_gates(h_in)
-            a_rz += product(h_rz, w_rz)
-        activate(a_rz, 0.5, 0.5)
+        """Do the four equations of the cell, with the candidate's mask on n in that of h_new."""
         r, z, n = blocks(a, 3)
-        a_n += r * keep[0] if self.reset_after else product(masked(r, h_n), w_n)
-        np.tanh(a_n, out=a_n)
-        np.multiply(z, h, out=h_new)
-        h_new += (1 - z) * dropped(n, candidate)
+        if self.reset_after:
+            w_h, b_h = weights
+            (u,) = keep
+            hw_r, hw_z, hw_n = blocks(product(h_in, w_h), 3)
+            u[...] = hw_n + b_h
+            r[...] = sigmoid(r + hw_r)
+            z[...] = sigmoid(z + hw_z)
+            n[...] = np.tanh(n + r * u)
+        else:
+            w_rz, w_n = weights
+            h_rz, h_n = _seen(h_in)
+            hw_r, hw_z = blocks(product(h_rz, w_rz), 2)
+            r[...] = sigmoid(r + hw_r)
+            z[...] = sigmoid(z + hw_z)
+            n[...] = np.tanh(n + product(r * h_n, w_n))
+        h_new[...] = z * h + (1 - z) * dropped(n, candidate)
 
     def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
-        """Take grad_h back to the gates, and to h both through the products and through z h."""
+        """Go back from h_new = z * h + (1 - z) * n to n, z and h, from n to r, and from the gates to h_in."""
         r, z, n = blocks(gates, 3)
         grad_r, grad_z, grad_n = blocks(grad_a, 3)
-        np.multiply(dropped(grad_h * (1 - z), candidate), 1 - n * n, out=grad_n)
-        np.multiply(grad_h * (h - dropped(n, candidate)), z * (1 - z), out=grad_z)
+        grad_n[...] = dropped(grad_h * (1 - z), candidate) * (1 - n * n)
+        grad_z[...] = grad_h * (h - dropped(n, candidate)) * (z * (1 - z))
         if self.reset_after:
-            np.multiply(grad_n * keep[0], r * (1 - r), out=grad_r)
-            return product_backward(_through_reset(grad_a, r), weights[0]), grad_h * z, None
-        w_rz, _, w_n = weights
-        grad_rh = product_backward(grad_n, w_n)
-        np.multiply(masked_backward(grad_rh, _for_gates(h_in)[1]), r * (1 - r), out=grad_r)
-        grad_rz = product_backward(grad_a[..., : 2 * h.shape[-1]], w_rz)
-        grad_n = masked(r, grad_rh)
-        grad_in = grad_rz + grad_n if h_in.ndim == 3 else np.concatenate([grad_rz, grad_n], axis=1)
+            w_h, _ = weights
+            (u,) = keep
+            grad_r[...] = grad_n * u * (r * (1 - r))
+            grad_in = product_backward(_through_reset(grad_a, r), w_h)
+        else:
+            w_rz, w_n = weights
+            _, h_n = _seen(h_in)
+            grad_rh = product_backward(grad_n, w_n)
+            grad_r[...] = grad_rh * h_n * (r * (1 - r))
+            grad_rz = grad_a[..., : 2 * h.shape[-1]]
+            grad_in = _seen_backward(product_backward(grad_rz, w_rz), r * grad_rh)
         return grad_in, grad_h * z, None
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
@@ -265,9 +275,14 @@ class GRU:
         return grad_x, [grad_w_x, np.concatenate(grads, axis=-1), grad_b]
 
 
-def _for_gates(h_in):
-    """Return h_in as the gates r and z see it, and as the candidate does."""
-    return (h_in, h_in) if h_in.ndim == 3 else (h_in[:, :2], h_in[:, 2:])
+def _seen(h_in):
+    """Return h_in as the gates r and z see it, and as the candidate does: (S, 3, B, H) has one mask a gate."""
+    return (h_in, h_in) if h_in.ndim == 3 else (h_in[:, :2], h_in[:, 2])
+
+
+def _seen_backward(grad_rz, grad_n):
+    """Return the gradient of h_in from those of the two parts of `_seen`."""
+    return grad_rz + grad_n if grad_rz.ndim == 3 else np.concatenate([grad_rz, grad_n[:, None]], axis=1)
 
 
 def _through_reset(grad_a, r):

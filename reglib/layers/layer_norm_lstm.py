@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reglib._validate import number, one_of
-from reglib.layers._gates import activate, blocks, lstm_memory, lstm_memory_backward, sigmoids
+from reglib.layers._gates import blocks, dropped, sigmoid
 from reglib.layers._sequence import (
     product,
     product_backward,
@@ -28,15 +28,16 @@ class LayerNormLSTM:
     With ``norm="products"`` (Ba et al. 2016, Eqs. 20-22 of arXiv:1607.06450v1) each of the two products is normalized
     over all four gates together, 4H units::
 
-        (i, f, g, o) = LN(x_t W_x; gain_x, shift_x) + LN(h_{t-1} W_h; gain_h, shift_h) + b,
-        c_t = sigma(f) c_{t-1} + sigma(i) tanh(g),
-        h_t = sigma(o) tanh(LN(c_t; gain_c, shift_c)).
+        (a_i, a_f, a_g, a_o) = LN(x_t W_x; gain_x, shift_x) + LN(h_{t-1} W_h; gain_h, shift_h) + b,
+        i, f, g, o = sigma(a_i), sigma(a_f), tanh(a_g), sigma(a_o),
+        c_t = f * c_{t-1} + i * g,
+        h_t = o * tanh(LN(c_t; gain_c, shift_c)).
 
     Parameters: ``[w_x, w_h, b, gain_x, shift_x, gain_h, shift_h, gain_c, shift_c]``.
 
     With ``norm="gates"`` the sum of the products is normalized for each gate apart, H units::
 
-        (i, f, g, o) = LN(x_t W_x + h_{t-1} W_h; gain, b),
+        (a_i, a_f, a_g, a_o) = LN(x_t W_x + h_{t-1} W_h; gain, b),
 
     and the parameters are ``[w_x, w_h, b, gain, gain_c, shift_c]``.
 
@@ -48,7 +49,7 @@ class LayerNormLSTM:
     - ``LayerNormBasicLSTMCell`` of TensorFlow 1: "gates", "normalized", epsilon 1e-12, and the forget bias 1 of its
       run time in b. Its dropout masks the candidate.
 
-    Gates in the order i, f, g, o; candidate dropout multiplies tanh(g).
+    Gates in the order i, f, g, o; candidate dropout multiplies g.
     """
 
     epsilon: float = 1e-5
@@ -76,11 +77,10 @@ class LayerNormLSTM:
         return shapes | {"gain_c": (hidden,), "shift_c": (hidden,)}
 
     def prepare(self, params, tied):
-        """Return W_h, the gain and the bias that follow the normalization of a step, and the numbers of the gates."""
+        """Return W_h, the gain of the normalization in a step, b, gain_c and shift_c."""
         w_h = params[1] if tied else split_gates(params[1], 4)
-        factor, offset = sigmoids("ssts", params[1].shape[-2], params[1].dtype)
         gain = params[5] if self.norm == "products" else params[3]
-        return w_h, gain[:, None], params[2][:, None], params[-2][:, None], params[-1][:, None], factor, offset
+        return w_h, *(array[:, None] for array in (gain, params[2], params[-2], params[-1]))
 
     def project(self, params, x, mask):
         """Return LN(x W_x) with all that is added to it, or x W_x where the sum is normalized later."""
@@ -91,53 +91,65 @@ class LayerNormLSTM:
         return normalize(u, self.epsilon)[0] * gain_x + (shift_x + shift_h + b)
 
     def kept(self, hidden):
-        """Return the widths of what a step keeps: the normalized product, 1 / deviation; the same of c; tanh."""
+        """Return the widths of what a step keeps: u normalized, 1 / deviation of u, the same of c, tanh(LN(c))."""
         return 4 * hidden, self._groups, hidden, 1, hidden
 
     def step(self, weights, a, h_in, h, c, candidate, h_new, c_new, keep):
-        """Do the equations of the cell, with the candidate's mask on tanh(g)."""
-        w_h, gain, b, gain_c, shift_c, factor, offset = weights
+        """Do the equations of the cell, with the candidate's mask on g in that of c_new."""
+        w_h, gain, b, gain_c, shift_c = weights
         u_hat, u_inverse, c_hat, c_inverse, tanh_c = keep
-        u = product(h_in, w_h)
-        if self.norm == "gates":
-            u += a
-        u_hat[...], u_inverse[...] = self._normalize(u)
-        if self.norm == "gates":
-            a[...] = b
-        a += u_hat * gain
-        a *= factor
-        activate(a, factor, offset)
-        lstm_memory(a, c, candidate, c_new)
+        if self.norm == "products":
+            u = product(h_in, w_h)
+            u_hat[...], u_inverse[...] = self._normalize(u)
+            a += gain * u_hat
+        else:
+            u = a + product(h_in, w_h)
+            u_hat[...], u_inverse[...] = self._normalize(u)
+            a[...] = gain * u_hat + b
+        i, f, g, o = blocks(a, 4)
+        i[...] = sigmoid(i)
+        f[...] = sigmoid(f)
+        g[...] = np.tanh(g)
+        o[...] = sigmoid(o)
+        c_new[...] = f * c + i * dropped(g, candidate)
         c_hat[...], c_inverse[...] = normalize(c_new, self.epsilon)
-        normalized = c_hat * gain_c + shift_c
-        np.tanh(normalized, out=tanh_c)
-        np.multiply(blocks(a, 4)[3], tanh_c, out=h_new)
+        norm_c = gain_c * c_hat + shift_c
+        tanh_c[...] = np.tanh(norm_c)
+        h_new[...] = o * tanh_c
         if self.carry == "normalized":
-            c_new[...] = normalized
+            c_new[...] = norm_c
 
     def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
-        """Go back through the two equations; keep the gradients after and before each normalization in ``grad_a``."""
-        w_h, gain, _, gain_c, _, _, offset = weights
+        """Go back as in an LSTM, and through the normalizations of c_new and of u, which is h_in W_h or a sum with it.
+
+        The last axis of ``grad_a`` has room for three gradients, 4H of the pre-activations, H of LN(c) and 4H of u.
+        """
+        w_h, gain, _, gain_c, _ = weights
         u_hat, u_inverse, c_hat, c_inverse, tanh_c = keep
-        grad_a, grad_n, grad_u = self._split(grad_a)
-        o = blocks(gates, 4)[3]
-        np.multiply(grad_h, tanh_c, out=blocks(grad_a, 4)[3])
-        np.multiply(grad_h * o, 1 - tanh_c * tanh_c, out=grad_n)
+        grad_a, grad_norm_c, grad_u = self._split(grad_a)
+        i, f, g, o = blocks(gates, 4)
+        grad_i, grad_f, grad_g, grad_o = blocks(grad_a, 4)
+        grad_norm_c[...] = grad_h * o * (1 - tanh_c * tanh_c)
         if self.carry == "normalized":
-            grad_n += grad_c
-        through = normalize_backward(grad_n * gain_c, c_hat, c_inverse)
-        grad_c = through if self.carry == "normalized" else grad_c + through
-        grad_c = lstm_memory_backward(gates, c, candidate, grad_c, grad_a, offset)
+            grad_norm_c += grad_c
+            grad_c = normalize_backward(grad_norm_c * gain_c, c_hat, c_inverse)
+        else:
+            grad_c = grad_c + normalize_backward(grad_norm_c * gain_c, c_hat, c_inverse)
+        grad_i[...] = grad_c * dropped(g, candidate) * (1 - i) * i
+        grad_f[...] = grad_c * c * (1 - f) * f
+        grad_g[...] = dropped(grad_c, candidate) * i * (1 - g) * (1 + g)
+        grad_o[...] = grad_h * tanh_c * (1 - o) * o
         grad_u[...] = self._normalize_backward(grad_a * gain, u_hat, u_inverse)
-        return product_backward(grad_u, w_h), None, grad_c
+        return product_backward(grad_u, w_h), None, grad_c * f
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
         """Return the gradients of x and of the parameters."""
         w_x, w_h, b = params[:3]
-        grad_a, grad_n, grad_u = self._split(grad_a)
+        u_hat, _, c_hat, _, _ = keep
+        grad_a, grad_norm_c, grad_u = self._split(grad_a)
         grad_b = sum_rows(grad_a, b)
-        gain = sum_rows(grad_a * keep[0], b)
-        grad_c = [sum_rows(grad_n * keep[2], params[-1]), sum_rows(grad_n, params[-1])]
+        gain = sum_rows(grad_a * u_hat, b)
+        grad_c = [sum_rows(grad_norm_c * c_hat, params[-1]), sum_rows(grad_norm_c, params[-1])]
         grad_w_h = weight_gradient(grad_u, h, w_h, recurrent)
         if self.norm == "gates":
             grad_x, grad_w_x = project_backward(grad_u, x, w_x, mask)
@@ -154,7 +166,7 @@ class LayerNormLSTM:
         return 4 if self.norm == "gates" else 1
 
     def _normalize(self, u):
-        """Return the normalized product and one 1 / deviation a group."""
+        """Return u normalized, and one 1 / deviation a group."""
         u_hat, inverse = normalize(u.reshape(*u.shape[:-1], self._groups, u.shape[-1] // self._groups), self.epsilon)
         return u_hat.reshape(u.shape), inverse[..., 0]
 
@@ -166,6 +178,6 @@ class LayerNormLSTM:
 
     @staticmethod
     def _split(grad_a):
-        """Return the three parts of what the backward pass writes: 4H of the gates, H of LN(c), 4H of the products."""
+        """Return the gradients that the backward pass of a step writes: of the pre-activations, of LN(c), of u."""
         hidden = grad_a.shape[-1] // 9
         return grad_a[..., : 4 * hidden], grad_a[..., 4 * hidden : 5 * hidden], grad_a[..., 5 * hidden :]
