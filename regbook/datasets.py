@@ -137,7 +137,12 @@ def polynomial(rng, n, *, coefficients=(0.0, -1.0, 0.0, 2.0), noise=0.2):
 
 
 def polynomial_features(x, degree):
-    """Return the powers x, x^2, ..., x^degree of a curve's inputs as columns, (N, degree); no constant."""
+    """Return the powers x, x^2, ..., x^degree of a curve's inputs as columns, (N, degree); no constant.
+
+    >>> polynomial_features([2.0, -1.0], 3)
+    array([[ 2.,  4.,  8.],
+           [-1.,  1., -1.]])
+    """
     x = float_array("x", x, ndim=1)
     return x[:, None] ** np.arange(1, integer("degree", degree, low=1) + 1)
 
@@ -223,6 +228,11 @@ def standardize(x, rows):
     """Return x with the mean of ``rows`` subtracted and divided by their standard deviation, column by column.
 
     A column that is constant over those rows is only centered.
+
+    >>> standardize(np.array([[1.0, 5.0], [3.0, 5.0], [100.0, 6.0]]), [0, 1])
+    array([[-1.,  0.],
+           [ 1.,  0.],
+           [98.,  1.]])
     """
     x = float_array("x", x, ndim=2)
     part = x[np.asarray(rows)]
@@ -246,6 +256,12 @@ def split(rng, n, parts, *, replicas=()):
     Returns
     -------
     tuple of integer ndarray, (..., count)
+
+    Examples
+    --------
+    >>> train, validation, test = split(np.random.default_rng(0), 10, (0.5, 0.3, 0.2))
+    >>> train.size, validation.size, test.size
+    (5, 3, 2)
     """
     generator("rng", rng)
     ends = np.cumsum(_counts(integer("n", n, low=1), parts))

@@ -156,6 +156,11 @@ def mean_interval(values, *, confidence=0.95):
     Returns
     -------
     Estimate
+
+    Examples
+    --------
+    >>> print(mean_interval([0.1, 0.2, 0.3]))
+    0.2 [-0.04841, 0.4484]
     """
     values = float_array("values", values)
     confidence = number("confidence", confidence, low=0, high=1, low_open=True, high_open=True)
@@ -272,6 +277,12 @@ def choose(scores, *, better):
     ValueError
         When the arms tried different numbers of settings, or scored them on
         different numbers of seeds: more tries find a better setting by luck alone.
+
+    Examples
+    --------
+    >>> errors = {"dropout": {0.1: [0.31, 0.29], 0.5: [0.25, 0.27]}, "L2": {0.01: [0.28, 0.3], 0.1: [0.4, 0.3]}}
+    >>> choose(errors, better="lower")
+    {'dropout': 0.5, 'L2': 0.01}
     """
     one_of("better", better, ("lower", "higher"))
     if not isinstance(scores, Mapping) or not scores or not all(isinstance(arm, Mapping) for arm in scores.values()):

@@ -141,6 +141,13 @@ def table(rows, columns=None, *, caption=None, digits=4):
     ------
     ValueError
         If a row's length differs from the number of columns.
+
+    Examples
+    --------
+    >>> table([{"rate": 0.5, "error": 0.123456}, {"rate": 0.25, "error": 0.2}])
+    rate   error
+     0.5  0.1235
+    0.25     0.2
     """
     rows = list(rows)
     if rows and isinstance(rows[0], dict):
@@ -177,6 +184,13 @@ def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), captio
         Naming the quantity, the framework and the difference.
     ValueError
         If shapes differ or a row has the wrong length.
+
+    Examples
+    --------
+    >>> parity_table({"gradient": (np.array([0.5]), np.array([0.5 + 1e-15]), None)})
+    Largest absolute difference from NumPy
+    Quantity  PyTorch  Keras  Within 1e-12
+    gradient  1.0e-15      —  yes
     """
     tolerance = number("tolerance", tolerance, low=0, low_open=True)
     rows, worst = [], (0.0, "")

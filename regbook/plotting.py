@@ -106,6 +106,11 @@ def style(role, *, marker=False):
     ----------
     role : str, one of ``ROLES``
     marker : bool
+
+    Examples
+    --------
+    >>> style("l2", marker=True)
+    {'color': '#0067a3', 'linestyle': '--', 'marker': 's'}
     """
     name, dashes, symbol = ROLES[one_of("role", role, tuple(ROLES))]
     return {"color": name, "linestyle": dashes} | ({"marker": symbol} if marker else {})

@@ -156,6 +156,16 @@ def exercise(title, *, given=None):
         The exercise's title on the page.
     given : function, optional
         What the reader finds in the cell of a bug hunt: handed in unchanged, it counts as not answered.
+
+    Examples
+    --------
+    >>> @exercise("Three and three")
+    ... def six(answer):
+    ...     near(answer, 6, {"That is their product.": 9}, "Count again.")
+    >>> six(9)
+    ✗ Not yet: That is their product.
+    >>> six(6)
+    ✓ Right: Your answer passes every check.
     """
     return lambda check: Exercise(title, check, given)
 

@@ -85,6 +85,9 @@ def numeric_gradient(f, x, *, step=STEP):
 
     ``x`` is an array, a list or a dict of arrays, all float64; the result has
     the same structure. ``step`` is the h of the difference. Meant for tiny arrays.
+
+    >>> numeric_gradient(lambda w: np.sum(w**2), np.array([1.0, -3.0])).round(6)
+    array([ 2., -6.])
     """
     _, arrays, rebuild = _take_apart(x)
     step = number("step", step, low=0, low_open=True)
@@ -127,6 +130,12 @@ def check(f, grad, x, rng, *, directions=5, step=STEP, tolerance=1e-6, floor=1e-
     ------
     GradientError
         With both numbers, the direction and the argument's name in its text.
+
+    Examples
+    --------
+    >>> w = np.array([1.0, -3.0])
+    >>> check(lambda w: np.sum(w**2), 2 * w, w, np.random.default_rng(0)).passed
+    True
     """
     generator("rng", rng)
     directions = integer("directions", directions, low=1)

@@ -115,6 +115,9 @@ def l2_to_ridge_alpha(l2, n):
     - ``l2``: number >= 0
     - ``n``: int >= 1;
       number of examples.
+
+    >>> l2_to_ridge_alpha(0.01, 500)
+    10.0
     """
     return 2 * integer("n", n, low=1) * number("l2", l2, low=0)
 
@@ -134,6 +137,9 @@ def elastic_net_to_sklearn(l1, l2):
     ``alpha = l1 + 2 * l2`` and ``l1_ratio = l1 / alpha``.
 
     - ``l1``, ``l2``: numbers >= 0, not both 0
+
+    >>> elastic_net_to_sklearn(0.5, 0.25)
+    (1.0, 0.5)
     """
     l1, l2 = number("l1", l1, low=0), number("l2", l2, low=0)
     if l1 + l2 == 0:
@@ -269,6 +275,9 @@ def decay_to_half_life(weight_decay, learning_rate):
 
     - ``weight_decay``: number > 0
     - ``learning_rate``: number > 0, with a product below 1
+
+    >>> round(decay_to_half_life(0.01, 0.001))
+    69314
     """
     product = number("weight_decay", weight_decay, low=0, low_open=True)
     product *= number("learning_rate", learning_rate, low=0, low_open=True)

@@ -91,6 +91,9 @@ def spatial_noise_shape(shape, channels):
       ``(N, C, L)`` for ``torch.nn.Dropout1d``, ``(N, T, C)`` for ``keras.layers.SpatialDropout1D``;
       likewise in 2-D and 3-D.
     - ``channels``: "first" or "last"
+
+    >>> spatial_noise_shape((8, 3, 32, 32), "first"), spatial_noise_shape((8, 32, 32, 3), "last")
+    ((8, 3, 1, 1), (8, 1, 1, 3))
     """
     shape = _shape(shape)
     ones = (1,) * (len(shape) - 2)
@@ -169,6 +172,9 @@ def reorder_gates(array, order, new_order, axis=-1):
     - ``order``, ``new_order``: str;
       the letters i, f, g and o, each once.
     - ``axis``: int
+
+    >>> reorder_gates(np.array([1.0, 2.0, 3.0, 4.0]), "ifgo", "igfo")
+    array([1., 3., 2., 4.])
     """
     array = float_array("array", array, finite=False)
     for name, letters in (("order", order), ("new_order", new_order)):

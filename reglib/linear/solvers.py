@@ -26,16 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reglib._validate import float_array, number, one_of
-from reglib.linear._iterations import (
-    ConvergenceError,  # noqa: F401 - offered here
-    Limits,
-    count,
-    descend,
-    moments,
-    proximal_gradient,
-    single,
-    warm_starts,
-)
+from reglib.linear._iterations import ConvergenceError as ConvergenceError  # offered here
+from reglib.linear._iterations import Limits, count, descend, moments, proximal_gradient, single, warm_starts
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
 
 
@@ -92,6 +84,12 @@ class Path:
         Returns
         -------
         array of ints, 0-based
+
+        Examples
+        --------
+        >>> y = np.array([1.0, 3.0, -2.0])
+        >>> path(np.eye(3), y, "lasso", [0.6, 0.4, 0.1], fit_intercept=False).order_of_entry()
+        array([1, 2, 0])
         """
         nonzero = self.coefs != 0
         columns = np.flatnonzero(nonzero.any(axis=0))
@@ -147,6 +145,11 @@ def ridge(X, y, l2, fit_intercept=True):
     Setting the gradient ``X^T (Xw - y) / N + 2*l2*w`` to zero gives
     ``(X^T X + 2*N*l2*I) w = X^T y``. The formula solves it for D > N too.
     Hoerl and Kennard, Ridge regression, Technometrics 12 (1970).
+
+    >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([2.0, 4.0, 6.0])
+    >>> ridge(X, y, [0.0, 1.0]).coef.round(6)
+    array([[2. ],
+           [0.5]])
     """
     X, y = _data(X, y, batches=False)
     l2 = number("l2", l2, low=0, replicas=True)
@@ -307,6 +310,12 @@ def path(
     Notes
     -----
     Ridge is solved in closed form, a group lasso by `fista`, the rest by `coordinate_descent`.
+
+    >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([2.0, 4.0, 6.0])
+    >>> path(X, y, "lasso", [2.0, 1.0, 0.5]).coefs.round(6)
+    array([[0.  ],
+           [0.5 ],
+           [1.25]])
     """
     X, y = _data(X, y, batches=False)
     number("l1_ratio", l1_ratio, low=0, high=1)

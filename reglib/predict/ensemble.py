@@ -39,6 +39,12 @@ def geometric_mean(probabilities, weights=None):
     ------
     ValueError
         Also where every class gets 0, so that nothing can be normalized.
+
+    Examples
+    --------
+    >>> networks = np.array([[0.9, 0.1], [0.5, 0.5]])
+    >>> arithmetic_mean(networks), geometric_mean(networks)
+    (array([0.7, 0.3]), array([0.75, 0.25]))
     """
     probabilities, weights = _checked(probabilities, weights)
     used = weights > 0
@@ -69,6 +75,14 @@ def monte_carlo(predict, counts):
     Returns
     -------
     ndarray, (len(counts), ..., C)
+
+    Examples
+    --------
+    >>> passes = iter([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    >>> monte_carlo(lambda: next(passes), [1, 2, 4])
+    array([[1.  , 0.  ],
+           [0.5 , 0.5 ],
+           [0.75, 0.25]])
     """
     counts = [integer("counts", count, low=1) for count in counts]
     if not counts or counts != sorted(set(counts)):

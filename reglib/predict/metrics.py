@@ -34,6 +34,9 @@ def brier_score(probabilities, labels):
         1/B sum_i sum_c (p_ic - [c = label_i])^2
 
     ``probabilities`` has shape (..., B, C), ``labels`` (..., B) or (B,).
+
+    >>> float(brier_score(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, 0])))
+    0.3125
     """
     probabilities, labels = _checked(probabilities, labels)
     right = _of_the_right_class(probabilities, labels)
@@ -81,6 +84,11 @@ def calibration_error(probabilities, labels, bins=15):
     with n_m examples in bin m (Guo et al. 2017, Eq. 3). It depends on the bins, and on few examples it is
     positive even for perfect predictions; compare it at equal numbers only.
     ``probabilities``, ``labels`` and ``bins`` are those of `reliability`.
+
+    Two predictions with confidence 0.75, of which one is right, are overconfident by 0.25:
+
+    >>> float(calibration_error(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1])))
+    0.25
     """
     count, confidence, right = reliability(probabilities, labels, bins)
     return np.nansum(count * np.abs(right - confidence), axis=-1) / count.sum(axis=-1)
