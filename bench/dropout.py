@@ -1,5 +1,6 @@
 """Races of dropout: the layer alone, and a training step of 32 networks with it."""
 
+import importlib
 import timeit
 from itertools import pairwise
 
@@ -49,9 +50,10 @@ def layer_race():
 
 
 def step_race():
-    """One step of SGD for 32 networks with dropout: batched, beside 32 PyTorch models in turn and torch.func.vmap.
+    """One step of SGD for 32 networks with dropout: batched, beside 32 PyTorch models in turn and two compilers.
 
-    Once with one thread, as the book's notebooks run, and once with all.
+    Once with one thread, as the book's notebooks run, and once with all. JAX takes all threads from its start, so
+    it stands in the second table alone.
     """
     rng = np.random.default_rng(0)
     params = mlp.init(rng, SIZES, replicas=(REPLICAS,), dtype=np.float32)
@@ -89,15 +91,70 @@ def step_race():
         "PyTorch: 32 networks in turn": loop,
         "PyTorch: torch.func.vmap": vmap,
     }
+    compiled = torch.compile(vmap)
+    if compiles(compiled):
+        competitors["PyTorch: torch.compile of vmap"] = compiled
     title = f"A training step with dropout, 32 networks of {'-'.join(map(str, SIZES))}, batch {BATCH}, float32"
     every = torch.get_num_threads()
+    in_jax = jax_step([tensor.numpy() for tensor in tensors], x, y)
     races = []
     for threads in sorted({1, every}):
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            races.append((f"{title}, threads: {threads}", [*race(competitors), at_peak()]))
+            timings = race(competitors | (in_jax if threads == every else {}))
+            if threads == every and not in_jax:
+                timings.append(Timing("JAX: jit(vmap(grad)), not installed", ()))
+            races.append((f"{title}, threads: {threads}", [*timings, at_peak()]))
     torch.set_num_threads(every)
     return races
+
+
+def compiles(work):
+    """Call what `torch.compile` returned; say so and return False if this machine has no C++ compiler."""
+    from torch._dynamo.exc import BackendCompilerFailed
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        work()
+    except BackendCompilerFailed as error:
+        if not isinstance(error.inner_exception, InvalidCxxCompiler):
+            raise
+        print("torch.compile is left out: it found no C++ compiler")
+        return False
+    return True
+
+
+def jax_step(weights, x, y):
+    """Return the step in JAX, jit(vmap(grad)), under its name; nothing where JAX is not installed."""
+    try:
+        jax = importlib.import_module("jax")
+    except ModuleNotFoundError:
+        return {}
+    weights, x, y = jax.device_put((weights, x, y))
+    key = jax.random.key(0)
+
+    def dropout(key, h):
+        return jax.numpy.where(jax.random.bernoulli(key, 1 - RATE, h.shape), h / (1 - RATE), 0)
+
+    def loss(weights, x, y, key):
+        first, second = jax.random.split(key)
+        h = dropout(first, jax.nn.relu(x @ weights[0] + weights[1]))
+        h = dropout(second, jax.nn.relu(h @ weights[2] + weights[3]))
+        logs = jax.nn.log_softmax(h @ weights[4] + weights[5])
+        return -jax.numpy.take_along_axis(logs, y[:, None], axis=1).mean()
+
+    @jax.jit
+    def update(weights, x, y, key):
+        keys = jax.random.split(key, REPLICAS + 1)
+        grads = jax.vmap(jax.grad(loss))(weights, x, y, keys[1:])
+        return keys[0], [w - 0.1 * g for w, g in zip(weights, grads, strict=True)]
+
+    def work():
+        nonlocal key
+        key, new = jax.block_until_ready(update(weights, x, y, key))
+        return new
+
+    return {f"JAX {jax.__version__}: jit(vmap(grad))": work}
 
 
 def at_peak():

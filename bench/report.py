@@ -35,11 +35,15 @@ def rows(timings):
     """Return a row for each competitor: its name, median and spread in milliseconds, our time as a share of its time.
 
     A competitor named "peak: ..." is not one: it is the time that the products alone would take at the machine's
-    best speed, so that the last column reads backwards: its time as a share of ours.
+    best speed, so that the last column reads backwards: its time as a share of ours. One without times was not run;
+    its name says why.
     """
     ours = timings[0].median
     table = []
     for timing in timings:
+        if not timing.seconds:
+            table.append((timing.name, "—", "—", "—"))
+            continue
         share = timing.median / ours if timing.name.startswith("peak") else ours / timing.median
         table.append((timing.name, f"{timing.median * 1e3:.3f}", f"{timing.spread * 1e3:.3f}", f"{share:.2f}"))
     return table
