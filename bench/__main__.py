@@ -15,9 +15,10 @@ from bench.timing import race
 from bench.variants import convolution_race, variants_race
 from regbook import datasets
 from reglib.linear import solvers
-from reglib.nets import mlp
+from reglib.nets.mlp import MLP
 from reglib.train import loop, optim
 from reglib.weights import penalties
+from reglib.weights.parameters import each
 
 RNG = np.random.default_rng(0)
 
@@ -37,16 +38,16 @@ def optimizers_race():
     """One step of AdamW over a network of 64-256-256-10, beside PyTorch and Keras."""
     import keras
 
-    params = mlp.init(RNG, (64, 256, 256, 10), dtype=np.float32)
-    grads = [RNG.standard_normal(p.shape).astype(np.float32) for p in params]
+    params = MLP((64, 256, 256, 10)).init(RNG, dtype=np.float32)
+    grads = each(lambda p: RNG.standard_normal(p.shape).astype(np.float32), params)
     ours = optim.AdamW(1e-3)
     state = [ours.init(params)]
-    tensors = [torch.tensor(p, requires_grad=True) for p in params]
-    for tensor, gradient in zip(tensors, grads, strict=True):
+    tensors = [torch.tensor(p, requires_grad=True) for p in params.values()]
+    for tensor, gradient in zip(tensors, grads.values(), strict=True):
         tensor.grad = torch.from_numpy(gradient)
     theirs = torch.optim.AdamW(tensors, lr=1e-3)
-    variables = [keras.Variable(p) for p in params]
-    keras_grads = [keras.ops.convert_to_tensor(g) for g in grads]
+    variables = [keras.Variable(p) for p in params.values()]
+    keras_grads = [keras.ops.convert_to_tensor(g) for g in grads.values()]
     keras_adamw = keras.optimizers.AdamW(1e-3)
 
     def step():
@@ -93,12 +94,13 @@ def replicas_race():
     data = datasets.digits()
     x, y = data.x.astype(np.float32), data.y
     batches = list(loop.minibatches(RNG, len(x), 64))
-    start = mlp.init(RNG, (64, 32, 10), replicas=(32,), dtype=np.float32)
+    net = MLP((64, 32, 10))
+    start = net.init(RNG, replicas=(32,), dtype=np.float32)
     tensors = torch.from_numpy(x), torch.from_numpy(np.asarray(y, dtype=np.int64))
 
     def in_turn():
         for s in range(32):
-            params = [torch.tensor(p[s], requires_grad=True) for p in start]
+            params = [torch.tensor(p[s], requires_grad=True) for p in start.values()]
             optimizer = torch.optim.SGD(params, lr=0.1)
             for rows in batches:
                 hidden = torch.relu(tensors[0][rows] @ params[0] + params[1])
@@ -108,9 +110,7 @@ def replicas_race():
                 optimizer.step()
 
     competitors = {
-        "reglib: 32 replicas in one pass": lambda: loop.train(
-            start, mlp.loss_and_grads, optim.SGD(0.1), batches, data=(x, y)
-        ),
+        "reglib: 32 replicas in one pass": lambda: loop.train(net, start, optim.SGD(0.1), batches, data=(x, y)),
         "PyTorch: 32 models in turn": in_turn,
     }
     return [("32 networks of 64-32-10 on digits, one epoch, float32", race(competitors, turns=7))]

@@ -9,9 +9,11 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from bench.timing import Timing, race
-from reglib.nets import mlp
-from reglib.noise import dropout, masks
-from reglib.train import optim
+from reglib.nets.mlp import MLP, hidden
+from reglib.noise.affine import apply, apply_backward
+from reglib.noise.kinds import Bernoulli
+from reglib.train.optim import SGD
+from reglib.train.technique import Technique, start, step
 
 RATE, REPLICAS, BATCH, SIZES = 0.5, 32, 64, (64, 256, 256, 10)
 
@@ -29,8 +31,8 @@ def layer_race():
         variable, upstream, layer = tf.Variable(x), tf.constant(grad), keras.layers.Dropout(RATE)
 
         def ours(x=x, grad=grad, shape=shape, rng=rng):
-            mask = masks.bernoulli(rng, shape, RATE)
-            return dropout.dropout(x, mask, RATE), dropout.dropout_backward(grad, mask, RATE)
+            noise = Bernoulli(RATE).draw(rng, shape, np.float32)
+            return apply(noise, x), apply_backward(noise, grad)
 
         def pytorch(tensor=tensor, tensor_grad=tensor_grad):
             return torch.autograd.grad(torch.nn.functional.dropout(tensor, RATE), tensor, tensor_grad)
@@ -56,17 +58,16 @@ def step_race():
     it stands in the second table alone.
     """
     rng = np.random.default_rng(0)
-    params = mlp.init(rng, SIZES, replicas=(REPLICAS,), dtype=np.float32)
+    net = MLP(SIZES)
+    params = net.init(rng, replicas=(REPLICAS,), dtype=np.float32)
     x = rng.standard_normal((REPLICAS, BATCH, SIZES[0]), dtype=np.float32)
     y = rng.integers(0, SIZES[-1], (REPLICAS, BATCH))
-    sgd = optim.SGD(0.1)
-    state = sgd.init(params)
-    tensors, tx, ty = [torch.from_numpy(p) for p in params], torch.from_numpy(x), torch.from_numpy(y)
+    sgd, technique = SGD(0.1), Technique(noise=dict.fromkeys(hidden(2), Bernoulli(RATE)))
+    state = start(technique, sgd, params)
+    tensors, tx, ty = [torch.from_numpy(p) for p in params.values()], torch.from_numpy(x), torch.from_numpy(y)
 
     def ours():
-        noise = mlp.draw_noise(rng, params, BATCH, (None, RATE, RATE))
-        _, grads = mlp.loss_and_grads(params, x, y, noise=noise)
-        return sgd.step(params, grads, state)
+        return step(net, technique, sgd, state, (x, y), rng)
 
     def loss(weights, x, y):
         h = torch.nn.functional.dropout(torch.relu(x @ weights[0] + weights[1]), RATE)

@@ -28,7 +28,8 @@ def competitors(replicas, our_name, their_name):
     x = rng.standard_normal((*replicas, BATCH, STEPS, INPUTS), dtype=np.float32)
     grad = rng.standard_normal((*replicas, BATCH, STEPS, HIDDEN), dtype=np.float32)
     networks = [
-        torch_network([p[s] for p in params], x[s], grad[s]) for s in ([...] if not replicas else range(replicas[0]))
+        torch_network([p[s] for p in params.values()], x[s], grad[s])
+        for s in ([...] if not replicas else range(replicas[0]))
     ]
 
     def ours():

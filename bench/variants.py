@@ -5,7 +5,8 @@ import torch
 
 from bench.timing import race
 from reglib.layers import conv
-from reglib.noise import dropout, masks
+from reglib.noise.affine import apply, apply_backward
+from reglib.noise.kinds import Alpha, Bernoulli, Gaussian
 
 RATE = 0.25
 WIDE, MAP = (1024, 1024), (32, 16, 16, 64)
@@ -15,42 +16,33 @@ def variants_race():
     """Alpha, Gaussian and spatial dropout beside the layers of PyTorch (Gaussian: its three usual lines) and Keras."""
     import keras
 
-    def bernoulli(apply, backward):
-        def work(rng, x, grad, shape):
-            mask = masks.bernoulli(rng, shape, RATE)
-            return apply(x, mask, RATE), backward(grad, mask, RATE)
-
-        return work
-
-    def gaussian(rng, x, grad, shape):
-        noise = masks.gaussian(rng, shape, RATE, dtype=np.float32)
-        return dropout.gaussian(x, noise), dropout.gaussian_backward(grad, noise)
-
     def torch_gaussian(x, std=(RATE / (1 - RATE)) ** 0.5):
         return x * (1 + std * torch.randn_like(x))
 
-    alpha = bernoulli(dropout.alpha, dropout.alpha_backward)
-    channels = bernoulli(dropout.dropout, dropout.dropout_backward)
     kinds = {
-        "Alpha": (alpha, torch.nn.AlphaDropout(RATE), keras.layers.AlphaDropout(RATE), False),
-        "Gaussian": (gaussian, torch_gaussian, keras.layers.GaussianDropout(RATE), False),
-        "Spatial": (channels, torch.nn.Dropout2d(RATE), keras.layers.SpatialDropout2D(RATE), True),
+        "Alpha": (Alpha(RATE), torch.nn.AlphaDropout(RATE), keras.layers.AlphaDropout(RATE), False),
+        "Gaussian": (Gaussian(RATE), torch_gaussian, keras.layers.GaussianDropout(RATE), False),
+        "Spatial": (
+            Bernoulli(RATE, shared=(-3, -2)),
+            torch.nn.Dropout2d(RATE),
+            keras.layers.SpatialDropout2D(RATE),
+            True,
+        ),
     }
     races = []
-    for name, (ours, in_torch, in_keras, spatial) in kinds.items():
+    for name, (kind, in_torch, in_keras, spatial) in kinds.items():
         for shape in (MAP,) if spatial else (WIDE, MAP):
             title = f"{name} dropout layer, {' x '.join(map(str, shape))} float32"
-            races.append((title, race(competitors(shape, ours, in_torch, in_keras, spatial=spatial))))
+            races.append((title, race(competitors(shape, kind, in_torch, in_keras))))
     return races
 
 
-def competitors(shape, ours, in_torch, in_keras, *, spatial):
+def competitors(shape, kind, in_torch, in_keras):
     """Return three callables that draw noise, apply it and take a gradient back; a map is channels-first in PyTorch."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     x, grad = (rng.standard_normal(shape, dtype=np.float32) for _ in range(2))
-    drawn = masks.noise_shape(shape, (1, 2)) if spatial else shape
     order = (0, 3, 1, 2) if len(shape) == 4 else (0, 1)
     tensor, upstream = (torch.from_numpy(np.ascontiguousarray(a.transpose(order))) for a in (x, grad))
     tensor.requires_grad_()
@@ -61,8 +53,12 @@ def competitors(shape, ours, in_torch, in_keras, *, spatial):
             y = in_keras(variable, training=True)
         return tape.gradient(y, variable, output_gradients=constant)
 
+    def ours():
+        noise = kind.draw(rng, shape, np.float32)
+        return apply(noise, x), apply_backward(noise, grad)
+
     return {
-        "reglib: noise, forward, backward": lambda: ours(rng, x, grad, drawn),
+        "reglib: noise, forward, backward": ours,
         "PyTorch: layer, autograd": lambda: torch.autograd.grad(in_torch(tensor), tensor, upstream),
         "Keras: layer, GradientTape": keras_layer,
     }

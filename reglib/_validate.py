@@ -4,16 +4,28 @@ from typing import Any
 
 import numpy as np
 
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+def as_array(name, value):
+    """Return ``value`` as an array, or say why it is none: a ragged list, or a masked array."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked one; fill it with {name}.filled(...) first")
+    try:
+        return np.asarray(value)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name} must have rows of equal length, got a ragged list") from None
+
 
 def float_array(name, value, *, ndim=None, finite=True):
     """Return ``value`` as a floating-point array, or say what is wrong with it.
 
     Python numbers and lists of Python floats become float64. Integer, boolean,
     complex and object *arrays* are refused: a gradient taken in them would be
-    silently wrong.
+    silently wrong. So is half precision, in which an optimizer's epsilon is 0.
     """
-    array = np.asarray(value)
-    if not np.issubdtype(array.dtype, np.floating):
+    array = as_array(name, value)
+    if array.dtype not in FLOATS:
         if isinstance(value, int) and not isinstance(value, bool):
             array = np.asarray(float(value))
         else:
@@ -33,14 +45,15 @@ def number(name, value, *, low=None, high=None, low_open=False, high_open=False,
     """Return ``value`` as a finite float in the stated interval.
 
     With ``replicas=True`` an array is welcome too, one number a replica; its
-    shape is kept.
+    shape is kept, and its numbers become float64: what is computed from them,
+    such as 1 / (1 - rate), is rounded once, at the end.
     """
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be a real number, got {value!r}")
+        raise TypeError(f"{name} must be a real number, got {_short(value)}")
     if array.ndim and not replicas:
         raise TypeError(f"{name} must be a single number, got an array of shape {array.shape}")
-    array = array.astype(array.dtype if array.dtype.kind == "f" else float)
+    array = array.astype(float)
     left, right = "(" if low_open else "[", ")" if high_open else "]"
     interval = f"{left}{'-inf' if low is None else low}, {'inf' if high is None else high}{right}"
     wrong = ~np.isfinite(array)
@@ -49,16 +62,16 @@ def number(name, value, *, low=None, high=None, low_open=False, high_open=False,
     if high is not None:
         wrong |= (array >= high) if high_open else (array > high)
     if wrong.any():
-        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number in {interval}, got {_short(value)}")
     return array if array.ndim else float(array)
 
 
-def replica_shape(name, per_replica, array_name, array):
+def replica_shape(name, per_replica, array_name, array, dtype=None):
     """Check that the leading axes of ``array`` are the shape of ``per_replica``; reshape the latter to broadcast.
 
     The rule of the whole package: a hyperparameter of shape ``(S,)`` belongs to
     arrays of shape ``(S, ...)``, one number a replica; a plain number belongs to
-    every replica alike.
+    every replica alike. The result has the given dtype, by default the array's.
     """
     per_replica = np.asarray(per_replica)
     lead = per_replica.shape
@@ -67,28 +80,68 @@ def replica_shape(name, per_replica, array_name, array):
             f"{name} has shape {lead}, one number a replica, so {array_name} must have shape "
             f"({', '.join(map(str, lead))}, ...); got {array.shape}"
         )
-    return per_replica.reshape(lead + (1,) * (array.ndim - len(lead))).astype(array.dtype, copy=False)
+    return per_replica.reshape(lead + (1,) * (array.ndim - len(lead))).astype(dtype or array.dtype, copy=False)
 
 
 def generator(name, rng):
     """Return ``rng`` if it is a ``numpy.random.Generator``; say how to make one otherwise."""
     if not isinstance(rng, np.random.Generator):
         expected = "a numpy.random.Generator, for instance numpy.random.default_rng(0)"
-        raise TypeError(f"{name} must be {expected}; got {rng!r}")
+        raise TypeError(f"{name} must be {expected}; got {_short(rng)}")
     return rng
+
+
+def generators(name, rng):
+    """Return the list of generators, one a replica, that ``rng`` is; None for a single generator."""
+    if not isinstance(rng, list | tuple):
+        generator(name, rng)
+        return None
+    return [generator(f"{name}[{s}]", one) for s, one in enumerate(rng)]
+
+
+def float_type(dtype):
+    """Return a dtype that is float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)  # not None, which NumPy takes for float64
+    if found not in FLOATS:
+        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {dtype!r}")
+    return found
 
 
 def one_of(name, value, choices):
     """Return ``value`` if it is among ``choices``; list them otherwise."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {_short(value)}")
     return value
+
+
+def boolean(name, value):
+    """Return ``value`` if it is True or False; "no" and 0 are neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_short(value)}")
+    return bool(value)
+
+
+def function(name, value):
+    """Return ``value`` if it can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {_short(value)}")
+    return value
+
+
+def integers(name, values, *, low=None):
+    """Return a sequence of integers as a tuple; a single number is not one."""
+    if isinstance(values, str | dict) or not np.iterable(values):
+        raise TypeError(f"{name} must be a sequence of integers, got {_short(values)}")
+    return tuple(integer(name, value, low=low) for value in values)
 
 
 def integer(name, value, *, low=None):
     """Return ``value`` as an ``int`` that is at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {_short(value)}")
     if low is not None and value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")
     return int(value)
@@ -98,3 +151,9 @@ def same_shape(name, array, other_name, other):
     """Check that two arrays have the same shape, when one is the gradient of the other."""
     if array.shape != other.shape:
         raise ValueError(f"{name} must have the shape of {other_name}, {other.shape}; got {array.shape}")
+
+
+def _short(value):
+    """Return a value as it stands in an error: its repr, or its type where that is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{type(value).__name__} {text[:60]}..."

@@ -15,6 +15,7 @@ from math import prod
 import numpy as np
 
 from reglib._validate import float_array
+from reglib.noise.affine import apply_backward
 
 GROUP_BYTES = 2**17
 
@@ -159,22 +160,22 @@ def checked_cell(cell):
 
 
 def checked_params(cell, params, x):
-    """Return the parameters as arrays of the shapes that the cell says."""
-    name = type(cell).__name__
+    """Return the parameters, a dict by name, as arrays of the shapes that the cell says."""
+    kind = type(cell).__name__
     names = list(cell.shapes(1, 1))
-    if not isinstance(params, (list, tuple)) or len(params) != len(names):
-        got = f"{len(params)} arrays" if isinstance(params, (list, tuple)) else type(params).__name__
-        raise ValueError(f"params must be the list [{', '.join(names)}] of {name}, got {got}")
-    params = [float_array(key, array, finite=False) for key, array in zip(names, params, strict=True)]
-    w_h = params[1]
+    if not isinstance(params, dict) or list(params) != names:
+        got = ", ".join(map(str, params)) if isinstance(params, dict) else type(params).__name__
+        raise ValueError(f"params must be a dict by name, {', '.join(names)}, for {kind}; got {got}")
+    params = {name: float_array(name, array, finite=False) for name, array in params.items()}
+    w_h = params["w_h"]
     if w_h.ndim < 2 or w_h.shape[-1] != cell.gates * w_h.shape[-2]:
-        raise ValueError(f"w_h must have shape (..., H, {_times(cell.gates)}H) for {name}, got {w_h.shape}")
+        raise ValueError(f"w_h must have shape (..., H, {_times(cell.gates)}H) for {kind}, got {w_h.shape}")
     leads, hidden = w_h.shape[:-2], w_h.shape[-2]
-    for (key, shape), array in zip(cell.shapes(x.shape[-1], hidden).items(), params, strict=True):
-        if array.shape != leads + shape:
+    for name, shape in cell.shapes(x.shape[-1], hidden).items():
+        if params[name].shape != leads + shape:
             raise ValueError(
-                f"{key} must have shape {leads + shape} for {name} with x of {x.shape[-1]} inputs "
-                f"and w_h of shape {w_h.shape}; got {array.shape}"
+                f"{name} must have shape {leads + shape} for {kind} with x of {x.shape[-1]} inputs "
+                f"and w_h of shape {w_h.shape}; got {params[name].shape}"
             )
     return params
 
@@ -227,11 +228,10 @@ def leave_state(arrays, cell, layout):
 
 
 def enter_gradient(grad, layout, hidden, output):
-    """Return the gradient with respect to y inside, or None for none."""
+    """Return the gradient with respect to y inside, through the noise on the output; None for none."""
     if grad is None:
         return None
     grad = float_array("grad_output", grad, finite=False)
     if grad.shape != layout.outside(hidden):
         raise ValueError(f"grad_output must have the shape of the output, {layout.outside(hidden)}; got {grad.shape}")
-    grad = layout.enter(grad)
-    return grad if output is None else grad * output
+    return layout.enter(apply_backward(output, grad))

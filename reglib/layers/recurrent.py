@@ -1,25 +1,45 @@
-r"""Recurrent networks over whole sequences, backpropagation through time, and dropout at every place.
+r"""Recurrent networks over whole sequences, backpropagation through time, and noise at every place.
 
 Sequences have shape (..., B, T, D): batch, steps, inputs, with leading axes for replicas as in `reglib.layers.dense`.
 A cell (`reglib.layers.cells`, `reglib.layers.layer_norm_lstm`) computes one step; everything around it is here, the
 same for every cell. With y_t the output and (h_t, c_t) the state that is carried on (c for an LSTM only), step t does::
 
     h'_t, c'_t = cell(input * x_t, recurrent * h_{t-1}, h_{t-1}, c_{t-1}; candidate),
-    y_t = zone_h h_{t-1} + (1 - zone_h) h'_t,
+    y_t = zone_h h'_t + (1 - zone_h) h_{t-1},
     h_t = state_h y_t,
-    c_t = state_c (zone_c c_{t-1} + (1 - zone_c) c'_t),
+    c_t = state_c (zone_c c'_t + (1 - zone_c) c_{t-1}),
 
-and returns output * y_t. The words are the fields of `Noise`; without noise y_t = h_t = h'_t and c_t = c'_t.
+and returns output * y_t. The words are the places of noise, and stand for its gain; without noise y_t = h_t = h'_t
+and c_t = c'_t.
 
-Where there is no step (``steps``), the state is carried on, whatever the noise, and y_t = h_{t-1}. A sequence of
-no steps at all, T = 0, is legal: its final state is its initial state.
+- ``input`` and ``output``: the non-recurrent connections alone, per step in Zaremba et al. (2014). Here noise may have
+  an offset, too.
+- ``recurrent``: on h_{t-1} as the products see it, not on the h that is carried on. Once a sequence it is the
+  variational dropout of Gal and Ghahramani (2016), together with such an ``input``. With one more axis before the
+  last, (..., B, T, gates, H), each gate has its own mask ("untied"), as in Keras' ``recurrent_dropout``; ``input``
+  may have it too.
+- ``candidate``: on the candidate g of an LSTM, or n of a GRU, alone (Semeniuta et al. 2016).
+- ``state_h``, ``state_c``: on the state that leaves the step, not on its output, as in TensorFlow's
+  ``DropoutWrapper``.
+- ``zone_h``, ``zone_c``: zoneout (Krueger et al. 2017). The gain is the share of the new value, 0 where the old one is
+  kept. The h of the step is computed from the new c before it is zoned out.
+
+Noise has one axis for each of the sequence, (..., B, T, K), replica axes included; length 1 shares it along that axis.
+Its time axis decides the schedule: T for a draw at every step, 1 for one draw a sequence. For `step` there is no time
+axis.
+
+Where there is no step (``steps``), the state is carried on, whatever the noise, and y_t = h_{t-1}; what x holds there
+reaches nothing. A sequence of no steps at all, T = 0, is legal: its final state is its initial state.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from reglib._validate import float_array, generator, integer, number, one_of
+from reglib._validate import float_array, float_type, generators, integer, integers, number
+from reglib.layers._noise import Gains, checked, enter, enter_steps, one_step, places_of
 from reglib.layers._sequence import (
     Layout,
     checked_cell,
@@ -34,30 +54,30 @@ from reglib.layers._sequence import (
     of_group,
     start_state,
 )
-from reglib.noise import masks
-from reglib.noise.dropout import multiplier
-from reglib.noise.places import GATED, ZONES, Noise, enter, one_step
+from reglib.noise.affine import apply, apply_backward
 
 
 @dataclass(frozen=True)
 class Cache:
     """What `backward` needs of `forward`. Arrays have the inner layout (S, T, B, K); `h` and `c` show the states.
 
-    ``cell`` and ``params`` are those of `forward`; ``layout``, ``x`` and ``noise`` are its checked arguments;
-    ``weights``, ``gates``, ``keep`` and ``states`` hold what the steps use and compute, ``shapes`` are those of x and
-    of the parameters.
+    ``cell`` and ``params`` are those of `forward`; ``layout``, ``x`` and ``gains`` are its checked arguments, and
+    ``noise`` is its own; ``weights``, ``gates``, ``keep`` and ``states`` hold what the steps use and compute,
+    ``x_shape`` and ``shapes`` are those of x and of the parameters, by name.
     """
 
-    cell: object
+    cell: Any
     params: list
     layout: Layout
     x: np.ndarray
-    noise: Noise
+    gains: Gains
+    noise: dict
     weights: tuple
     gates: np.ndarray
     keep: tuple
     states: tuple
-    shapes: tuple
+    x_shape: tuple
+    shapes: dict
 
     @property
     def h(self):
@@ -77,7 +97,7 @@ class Cache:
 
         return replace(
             self,
-            noise=Noise(*own(vars(self.noise).values())),
+            gains=Gains(*own(vars(self.gains).values())),
             weights=own(self.weights),
             gates=self.gates[group],
             keep=own(self.keep),
@@ -86,14 +106,15 @@ class Cache:
 
 
 def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.float64):
-    """Draw the parameters of a cell, a list of arrays: weights from U(-1 / sqrt(H), 1 / sqrt(H)), as PyTorch does.
+    """Draw the parameters of a cell: weights from U(-1 / sqrt(H), 1 / sqrt(H)), as PyTorch does.
 
     Biases start at 0, but for the forget gate of an LSTM at ``forget_bias`` (1 after Jozefowicz et al. 2015; PyTorch
     has no such default). Gains of layer normalization start at 1.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, or list of them
+        A list holds one a replica, each of which draws what it would draw alone.
     cell : RNN, LSTM, GRU or LayerNormLSTM
     inputs : int
         D.
@@ -101,20 +122,25 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
         H.
     forget_bias : float
     replicas : tuple of int
-        Leading axes, ``(S,)`` for S models drawn independently.
+        Leading axes, ``(S,)`` for S models drawn independently; left out where ``rng`` is a list.
     dtype : numpy.float64 or numpy.float32
 
     Returns
     -------
-    list of ndarray
-        In the order and with the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
+    dict of ndarray
+        With the names and the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
     """
-    generator("rng", rng)
+    several = generators("rng", rng)
     checked_cell(cell)
+    if several is not None:
+        if replicas or not several:
+            raise ValueError(f"rng must be one generator, or one a replica and replicas left out; got {len(several)}")
+        each = [init(one, cell, inputs, hidden, forget_bias=forget_bias, dtype=dtype) for one in several]
+        return {name: np.stack([params[name] for params in each]) for name in each[0]}
     inputs, hidden = integer("inputs", inputs, low=1), integer("hidden", hidden, low=1)
-    forget_bias = number("forget_bias", forget_bias)
-    replicas = tuple(integer("replicas", count, low=1) for count in replicas)
-    params = []
+    forget_bias, dtype = number("forget_bias", forget_bias), float_type(dtype)
+    replicas = integers("replicas", replicas, low=1)
+    params = {}
     for name, shape in cell.shapes(inputs, hidden).items():
         shape = (*replicas, *shape)
         if name.startswith("w"):
@@ -123,49 +149,19 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
             array = np.full(shape, float(name.startswith("gain")))
             if name == "b" and cell.memory:
                 array[..., hidden : 2 * hidden] = forget_bias
-        params.append(array.astype(dtype))
+        params[name] = array.astype(dtype)
     return params
 
 
-def draw_noise(rng, cell, params, batch, steps, *, schedule="step", untied=False, **rates):
-    """Draw noise for `forward`: inverted dropout, and zoneout, at the places that are named.
+def places(cell, params, x):
+    """Return the shape of the activations at each place of noise that the cell has, for `reglib.noise.places.draw`.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    cell : RNN, LSTM, GRU or LayerNormLSTM
-    params : list of ndarray
-        From `init`; the noise follows their replica axes and dtype.
-    batch : int
-        B.
-    steps : int
-        T.
-    schedule : {"step", "sequence"}
-        A draw at every step, or one for the whole sequence.
-    untied : bool
-        Whether the masks on ``input`` and ``recurrent`` are drawn for each gate apart.
-    rates : float or ndarray, (S,)
-        By field of `Noise`: the probability to drop, or for ``zone_h`` and ``zone_c`` to keep the old value, in
-        [0, 1). An array holds one rate a replica.
-
-    Returns
-    -------
-    Noise
-        For places on different schedules draw twice and combine with ``dataclasses.replace``.
+    ``cell``, ``params`` and ``x`` are those of `forward`; every shape is (..., B, T, D or H).
     """
-    generator("rng", rng)
-    checked_cell(cell)
-    once = one_of("schedule", schedule, ("step", "sequence")) == "sequence"
-    batch, steps = integer("batch", batch, low=0), integer("steps", steps, low=0)
-    places, drawn = [field.name for field in fields(Noise)], {}
-    (*leads, inputs, _), hidden = params[0].shape, params[1].shape[-2]
-    for place, rate in rates.items():
-        one_of("a place of noise", place, places)
-        gates = (cell.gates,) if untied and place in GATED else ()
-        shape = (*leads, batch, 1 if once else steps, *gates, inputs if place == "input" else hidden)
-        kept = masks.bernoulli(rng, shape, rate)
-        drawn[place] = ~kept if place in ZONES else multiplier(kept, rate, params[0].dtype)
-    return Noise(**drawn)
+    leads = params["w_x"].shape[:-2] or np.shape(x)[:-3]
+    batch, steps, inputs = np.shape(x)[-3:]
+    hidden = params["w_h"].shape[-2]
+    return {place: (*leads, batch, steps, inputs if place == "input" else hidden) for place in places_of(cell)}
 
 
 def forward(cell, params, x, state=None, *, noise=None, steps=None):
@@ -174,16 +170,17 @@ def forward(cell, params, x, state=None, *, noise=None, steps=None):
     Parameters
     ----------
     cell : RNN, LSTM, GRU or LayerNormLSTM
-    params : list of ndarray
+    params : dict of ndarray
         As ``cell.shapes`` says, each with the same leading axes.
     x : ndarray, (..., B, T, D)
         With the leading axes of the parameters; x without them is shared by all replicas, and so are parameters
         without them.
     state : ndarray or (ndarray, ndarray), optional
         The initial h, or (h, c) for an LSTM, each (..., B, H); zeros by default.
-    noise : Noise, optional
+    noise : dict of Noise, optional
+        By place.
     steps : ndarray of bool, optional
-        (..., B, T) or (B, T), False where the sequence has no step: padding.
+        (..., B, T) or (B, T), False where the sequence has no step: padding. What x holds there does not matter.
 
     Returns
     -------
@@ -199,21 +196,21 @@ def forward(cell, params, x, state=None, *, noise=None, steps=None):
     TypeError
         For arrays of another kind of numbers, and a state of another form.
     ValueError
-        For shapes that do not fit together, a mask of another schedule than T or 1, and a mask at a place that the
+        For shapes that do not fit together, noise of another schedule than T or 1, and noise at a place that the
         cell does not have.
     """
     cache = _prepared(cell, params, x, state, noise, steps)
-    h, layout, at = cache.states[0], cache.layout, cache.noise
+    h, layout, at = cache.states[0], cache.layout, cache.gains
     y = h[:, 1:] if at.state_h is None else np.empty_like(h[:, 1:])
     for group in _groups(cache):
         _forward(cache.of(group), y[group])
-    y = y if at.output is None else y * at.output
-    return layout.leave(y), leave_state([array[:, -1] for array in cache.states], cache.cell, layout), cache
+    y = apply(cache.noise.get("output"), layout.leave(y))
+    return y, leave_state([array[:, -1] for array in cache.states], cache.cell, layout), cache
 
 
 def _forward(cache, y):
     """Run the steps of some replicas: fill y, and the cache with the gates and the states."""
-    cell, at = cache.cell, cache.noise
+    cell, at = cache.cell, cache.gains
     h, c = cache.states if cell.memory else (cache.states[0], None)
     for t in range(y.shape[1]):
         old_h, old_c = h[:, t], _at(c, t)
@@ -245,14 +242,14 @@ def backward(cache, grad_output=None, grad_state=None):
     -------
     grad_x : ndarray
         In the shape of x.
-    grads : list of ndarray
+    grads : dict of ndarray
         In the shapes of the parameters.
     grad_state : ndarray or (ndarray, ndarray)
         With respect to the initial state, each (..., B, H), even when the initial state was left out.
     """
     cell, layout, h = cache.cell, cache.layout, cache.states[0]
     hidden = h.shape[-1]
-    grad_y = enter_gradient(grad_output, layout, hidden, cache.noise.output)
+    grad_y = enter_gradient(grad_output, layout, hidden, cache.noise.get("output"))
     ends = start_state("grad_state", grad_state, cell, layout, hidden)
     starts = [np.empty_like(end) for end in ends]
     grad_a = np.empty(layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype)
@@ -261,17 +258,16 @@ def backward(cache, grad_output=None, grad_state=None):
         for start, gradient in zip(starts, grad_start, strict=True):
             start[group] = gradient
     grad_x, grads = cell.gradients(
-        cache.params, cache.x, cache.noise.input, h[:, :-1], cache.noise.recurrent, cache.gates, cache.keep, grad_a
+        cache.params, cache.x, cache.gains.input, h[:, :-1], cache.gains.recurrent, cache.gates, cache.keep, grad_a
     )
-    x_shape, shapes = cache.shapes
-    grad_x = grad_x.swapaxes(1, 2).reshape(x_shape)
-    grads = [grad.reshape(shape) for grad, shape in zip(grads, shapes, strict=True)]
+    grad_x = _grad_outside(cache, grad_x)
+    grads = {name: grad.reshape(shape) for (name, shape), grad in zip(cache.shapes.items(), grads, strict=True)}
     return grad_x, grads, leave_state(starts, cell, layout)
 
 
 def _backward(cache, grad_y, grad_end, grad_a):
     """Run the steps of some replicas backwards: fill grad_a, return the gradient of their initial state."""
-    cell, at = cache.cell, cache.noise
+    cell, at = cache.cell, cache.gains
     h, c = cache.states if cell.memory else (cache.states[0], None)
     grad_h, grad_c = grad_end if cell.memory else (grad_end[0], None)
     for t in reversed(range(grad_a.shape[1])):
@@ -294,16 +290,16 @@ def _backward(cache, grad_y, grad_end, grad_a):
 def step(cell, params, x, state=None, *, noise=None):
     """Run a cell for one step: `forward` for sequences of length 1, without the time axis.
 
-    ``cell``, ``params`` and ``state`` are those of `forward`; ``x`` is (..., B, D), and the masks of ``noise`` are
+    ``cell``, ``params`` and ``state`` are those of `forward`; ``x`` is (..., B, D), and the arrays of ``noise`` are
     (..., B, H), or (..., B, gates, H). Returns the output (..., B, H), the new state, and the cache that
     `step_backward` needs.
     """
     x = float_array("x", x, finite=False)
     if x.ndim < 2:
         raise ValueError(f"x must have shape (..., B, D), got {x.shape}")
-    leads = len(x.shape[:-2] or np.shape(params[0])[:-2])
-    if noise is not None:
-        noise = one_step(noise, leads)
+    checked_cell(cell)
+    leads = x.shape[:-2] or checked_params(cell, params, x)["w_x"].shape[:-2]
+    noise = one_step(checked(noise, cell), len(leads))
     output, state, cache = forward(cell, params, x[..., None, :], state, noise=noise)
     return output[..., 0, :], state, cache
 
@@ -326,12 +322,16 @@ def _prepared(cell, params, x, state, noise, steps):
     if x.ndim < 3:
         raise ValueError(f"x must have shape (..., B, T, D), got {x.shape}")
     params = checked_params(cell, params, x)
-    leads, hidden = leading_axes(x, params[0]), params[1].shape[-2]
-    layout = Layout(leads, *x.shape[-3:-1], np.result_type(x, *params))
-    at = enter(Noise() if noise is None else noise, steps, cell, layout, x.shape[-1], hidden)
-    flat = [merged(array, array.ndim - len(params[0].shape[:-2]), layout.dtype) for array in params]
-    inside = layout.enter(x)
-    tied = at.recurrent is None or at.recurrent.ndim == 4
+    leads, hidden = leading_axes(x, params["w_x"]), params["w_h"].shape[-2]
+    batch, length = x.shape[-3:-1]
+    layout = Layout(leads, batch, length, np.result_type(x, *params.values()))
+    noise, there = checked(noise, cell), enter_steps(steps, layout)
+    gains = enter(noise, there, cell, layout, x.shape[-1], hidden)
+    own = len(params["w_x"].shape[:-2])
+    flat = [merged(array, array.ndim - own, layout.dtype) for array in params.values()]
+    real = x if steps is None else np.where(np.asarray(steps)[..., None], x, x.dtype.type(0))
+    inside = layout.enter(real if gains.input is not None else apply(noise.get("input"), real))
+    tied = gains.recurrent is None or gains.recurrent.ndim == 4
     states = tuple(np.empty(layout.inside(hidden, extra=1), layout.dtype) for _ in range(1 + cell.memory))
     for array, start in zip(states, start_state("state", state, cell, layout, hidden), strict=True):
         array[:, 0] = start
@@ -340,13 +340,25 @@ def _prepared(cell, params, x, state, noise, steps):
         params=flat,
         layout=layout,
         x=inside,
-        noise=at,
+        gains=gains,
+        noise=noise,
         weights=cell.prepare(flat, tied),
-        gates=cell.project(flat, inside, at.input),
+        gates=cell.project(flat, inside, gains.input),
         keep=tuple(np.empty(layout.inside(width), layout.dtype) for width in cell.kept(hidden)),
         states=states,
-        shapes=(x.shape, [array.shape for array in params]),
+        x_shape=x.shape,
+        shapes={name: array.shape for name, array in params.items()},
     )
+
+
+def _grad_outside(cache, grad_x):
+    """Return the gradient of x in its shape from that of the laid out x, through noise that acted before."""
+    layout, shape = cache.layout, cache.x_shape
+    leads = shape[:-3] if grad_x.shape[0] == prod(shape[:-3]) else layout.leads
+    grad_x = grad_x.swapaxes(1, 2).reshape(*leads, *shape[-3:])
+    if cache.gains.input is None:
+        grad_x = apply_backward(cache.noise.get("input"), grad_x)
+    return grad_x.sum(axis=tuple(range(grad_x.ndim - len(shape))))
 
 
 def _groups(cache):
@@ -364,16 +376,16 @@ def _at(mask, t):
     return None if mask is None else mask[:, t]
 
 
-def _zone(zone, old, new):
-    """Do new = zone * old + (1 - zone) * new."""
-    if zone is not None:
-        new *= 1 - zone
-        new += zone * old
+def _zone(share, old, new):
+    """Do new = share * new + (1 - share) * old."""
+    if share is not None:
+        new *= share
+        new += (1 - share) * old
 
 
-def _zone_backward(zone, grad):
+def _zone_backward(share, grad):
     """Return the gradient of the new value, and that of the old one, None where there is no zoneout."""
-    return (grad, None) if zone is None else (grad * (1 - zone), grad * zone)
+    return (grad, None) if share is None else (grad * share, grad * (1 - share))
 
 
 def _sum(*grads):

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import float_array, number, one_of
+from reglib._validate import boolean, float_array, number, one_of
 from reglib.linear._iterations import ConvergenceError as ConvergenceError  # offered here
 from reglib.linear._iterations import Limits, count, descend, moments, proximal_gradient, single, warm_starts
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
@@ -365,6 +365,7 @@ def _data(X, y, batches=True):
 
 def _center(X, y, fit_intercept):
     """X and y less their means, in float64, and the means: zeros without an intercept."""
+    boolean("fit_intercept", fit_intercept)
     X, y = X.astype(float), y.astype(float)
     x_mean, y_mean = X.mean(axis=-2), y.mean(axis=-1)
     if not fit_intercept:

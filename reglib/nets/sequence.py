@@ -2,164 +2,185 @@
 
     x (..., B, T, D) -> recurrent layer -> y_t (..., B, T, H) -> dense -> logits
 
-Parameters are those of the cell (`reglib.layers.recurrent.init`), then the weights and the bias of the readout. The
-noise is that of `reglib.layers.recurrent`; without it, the functions are those of inference. All of them take leading
-replica axes.
+Parameters: those of the cell (`reglib.layers.recurrent.init`), then ``w_out`` (H, C) and ``b_out`` (C,), with the
+replica axes in front. The places of noise are those of `reglib.layers.recurrent`.
+
+Sequences of unequal length are padded, and ``steps`` says where there is a step: padding reaches neither the loss nor
+a gradient, whatever stands there.
 """
+
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from reglib._validate import generator, integer, one_of
+from reglib._validate import float_array, float_type, integer, number, one_of
 from reglib.layers import recurrent
+from reglib.layers._sequence import checked_cell
 from reglib.layers.dense import dense, dense_backward
-from reglib.train.losses import softmax_cross_entropy
+from reglib.nets.net import Gradients, Net
 
 READOUTS = ("last", "every")
 
 
-def init(rng, cell, inputs, hidden, outputs, *, forget_bias=1.0, replicas=(), dtype=np.float64):
-    """Draw the parameters: the cell's by `recurrent.init`, the readout's from U(-1 / sqrt(H), 1 / sqrt(H)).
+@dataclass(frozen=True)
+class Cache:
+    """What `Sequence.backward` needs of `Sequence.forward`.
+
+    Attributes
+    ----------
+    layer : reglib.layers.recurrent.Cache
+        That of the recurrent layer; its ``h`` and ``c`` are the carried states.
+    output : tuple
+        The shape of the layer's output.
+    read : ndarray
+        What the readout saw.
+    """
+
+    layer: object
+    output: tuple
+    read: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sequence(Net):
+    """The network of this module.
+
+    The cell's first weights are those of `reglib.layers.recurrent.init`, the readout's come from
+    U(-1 / sqrt(H), 1 / sqrt(H)); its bias starts at 0.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
     cell : RNN, LSTM, GRU or LayerNormLSTM
     inputs, hidden, outputs : int
         D, H and C.
-    forget_bias : float
-        Of an LSTM's forget gate. The readout's bias starts at 0.
-    replicas : tuple of int
-        Leading axes, ``(S,)`` for S models drawn independently.
-    dtype : numpy.float64 or numpy.float32
-
-    Returns
-    -------
-    list of ndarray
-        The cell's parameters, the weights (..., H, C) and the bias (..., C).
-    """
-    generator("rng", rng)
-    outputs = integer("outputs", outputs, low=1)
-    params = recurrent.init(rng, cell, inputs, hidden, forget_bias=forget_bias, replicas=replicas, dtype=dtype)
-    w = rng.uniform(-1, 1, (*replicas, hidden, outputs)) / np.sqrt(hidden)
-    return [*params, w.astype(dtype), np.zeros((*replicas, outputs), dtype)]
-
-
-def forward(cell, params, x, *, readout="last", noise=None, steps=None):
-    """Return the logits, and the cache that `backward` needs.
-
-    Parameters
-    ----------
-    cell : RNN, LSTM, GRU or LayerNormLSTM
-    params : list of ndarray
-        From `init`.
-    x : ndarray, (B, T, D) for all replicas, or (..., B, T, D)
-        With at least one step.
     readout : {"last", "every"}
         "last" reads the output of step T; where the sequence is already over that is the carried state.
-    noise : reglib.layers.recurrent.Noise, optional
-    steps : ndarray of bool, (B, T) or (..., B, T), optional
-        False where a sequence is over.
-
-    Returns
-    -------
-    logits : ndarray, (..., B, C), or (..., B, T, C) at every step
-    cache : tuple
+    forget_bias : float
+        Where the forget gate of an LSTM starts.
     """
-    one_of("readout", readout, READOUTS)
-    *params, w, b = params
-    output, _, cache = recurrent.forward(cell, params, x, noise=noise, steps=steps)
-    batch, length, hidden = output.shape[-3:]
-    if not length:
-        raise ValueError(f"x must have at least one step, got shape {np.shape(x)}")
-    read = output[..., -1, :] if readout == "last" else output.reshape(*output.shape[:-3], batch * length, hidden)
-    logits = dense(read, w, b)
-    if readout == "every":
-        logits = logits.reshape(*logits.shape[:-2], batch, length, w.shape[-1])
-    return logits, (cache, output.shape, read, w)
 
+    cell: Any
+    inputs: int
+    hidden: int
+    outputs: int
+    readout: str = "last"
+    forget_bias: float = field(default=1.0, repr=False)
 
-def backward(cache, grad):
-    """Return the gradients of all parameters from ``grad``, the gradient with respect to the logits.
+    def __post_init__(self):
+        checked_cell(self.cell)
+        for name in ("inputs", "hidden", "outputs"):
+            integer(name, getattr(self, name), low=1)
+        one_of("readout", self.readout, READOUTS)
+        number("forget_bias", self.forget_bias)
 
-    ``cache`` comes from `forward`; it holds the noise. The result is a list like the parameters.
-    """
-    cache, shape, read, w = cache
-    grad_read, grad_w, grad_b = dense_backward(grad.reshape(*read.shape[:-1], w.shape[-1]), read, w)
-    if read.shape[-2] == shape[-3] * shape[-2]:
-        grad_output = grad_read.reshape(shape)
-    else:
-        grad_output = np.zeros(shape, grad_read.dtype)
-        grad_output[..., -1, :] = grad_read
-    return [*recurrent.backward(cache, grad_output)[1], grad_w, grad_b]
+    def names(self):
+        """Return the names of the parameters."""
+        return (*self.cell.shapes(1, 1), "w_out", "b_out")
 
+    def places(self, params, x):
+        """Return the shape of the activations at each place that the cell has, (..., B, T, D or H)."""
+        return recurrent.places(self.cell, params, x)
 
-def loss_and_grads(cell, params, x, targets, *, readout="last", noise=None, steps=None, loss=softmax_cross_entropy):
-    """Return the data loss, one a replica, and the gradients of all parameters.
+    def _init(self, rng, replicas, dtype):
+        options = {"forget_bias": self.forget_bias, "replicas": replicas, "dtype": float_type(dtype)}
+        params = recurrent.init(rng, self.cell, self.inputs, self.hidden, **options)
+        w = rng.uniform(-1, 1, (*replicas, self.hidden, self.outputs)) / np.sqrt(self.hidden)
+        return params | {"w_out": w.astype(dtype), "b_out": np.zeros((*replicas, self.outputs), dtype)}
 
-    Parameters
-    ----------
-    cell, params, x, readout, noise, steps :
-        As in `forward`.
-    targets : ndarray
-        For classes (..., B), or (..., B, T) at every step; for `reglib.train.losses.squared_error` one more axis, the
-        outputs. The leading axes may be left out when all replicas share the targets.
-    loss : callable
-        `reglib.train.losses.softmax_cross_entropy` or `reglib.train.losses.squared_error`. At every step it is the
-        mean over all steps that there are.
-    """
-    logits, cache = forward(cell, params, x, readout=readout, noise=noise, steps=steps)
-    value, grad = _loss(loss, logits, targets, readout, steps)
-    return value, backward(cache, grad)
+    def forward(self, params, x, *, noise=None, steps=None):
+        """Return the logits, and the cache that `backward` needs.
 
+        Parameters
+        ----------
+        params : dict of ndarray
+            From ``init``.
+        x : ndarray, (B, T, D) for all replicas, or (..., B, T, D)
+            With at least one step.
+        noise : dict of Noise, optional
+            By place.
+        steps : ndarray of bool, (B, T) or (..., B, T), optional
+            False where a sequence is over.
 
-def mean_loss(logits, targets, *, readout="last", steps=None, loss=softmax_cross_entropy):
-    """Return the loss of ``logits`` from `forward`, one a replica; the other arguments are those of `loss_and_grads`.
+        Returns
+        -------
+        logits : ndarray, (..., B, C), or (..., B, T, C) at every step
+        cache : Cache
+        """
+        self.check(params)
+        layer_params = {name: params[name] for name in self.cell.shapes(1, 1)}
+        output, _, cache = recurrent.forward(self.cell, layer_params, x, noise=noise, steps=steps)
+        batch, length, hidden = output.shape[-3:]
+        if not length:
+            raise ValueError(f"x must have at least one step, got shape {np.shape(x)}")
+        every = self.readout == "every"
+        read = output.reshape(*output.shape[:-3], batch * length, hidden) if every else output[..., -1, :]
+        logits = dense(read, params["w_out"], params["b_out"])
+        if every:
+            logits = logits.reshape(*logits.shape[:-2], batch, length, self.outputs)
+        return logits, Cache(cache, output.shape, read)
 
-    ``targets``, ``readout``, ``steps`` and ``loss`` must be those of the logits.
-    """
-    return _loss(loss, logits, targets, one_of("readout", readout, READOUTS), steps)[0]
+    def backward(self, params, cache, grad, *, everything=False):
+        """Return the gradients from ``grad``, that with respect to the logits.
 
+        ``params`` and ``cache`` are those of `forward`. With ``everything``, return a `reglib.nets.net.Gradients`:
+        those of the parameters and of x. Those of the noise are not computed here; its dict is empty.
+        """
+        read = cache.read
+        expected = (*(cache.output[:-1] if self.readout == "every" else read.shape[:-1]), self.outputs)
+        grad = float_array("grad", grad, finite=False)
+        if grad.shape != expected:
+            raise ValueError(f"grad must have the shape of the logits, {expected}; got {grad.shape}")
+        grad_read, *own = dense_backward(grad.reshape(*read.shape[:-1], self.outputs), read, params["w_out"])
+        if self.readout == "every":
+            grad_output = grad_read.reshape(cache.output)
+        else:
+            grad_output = np.zeros(cache.output, grad_read.dtype)
+            grad_output[..., -1, :] = grad_read
+        grad_x, grads, _ = recurrent.backward(cache.layer, grad_output)
+        grads |= dict(zip(("w_out", "b_out"), own, strict=True))
+        return Gradients(grads, grad_x, {}) if everything else grads
 
-def accuracy(cell, params, x, labels, *, readout="last", noise=None, steps=None):
-    """Return the fraction of sequences, or of steps, whose largest logit is the right class, one a replica.
+    def cost(self, loss, logits, y, *, steps=None):
+        """Return the loss of the logits of a batch, one a replica, and its gradient with respect to them.
 
-    ``cell``, ``params``, ``x``, ``readout`` and ``steps`` are those of `forward`; ``noise`` is for what zoneout does
-    at inference alone. ``labels`` has shape (..., B), or (..., B, T) at every step, or the same without the leading
-    axes.
-    """
-    logits, _ = forward(cell, params, x, readout=readout, noise=noise, steps=steps)
-    right = logits.argmax(axis=-1) == _targets(labels, logits.shape[:-1], READOUTS.index(readout) + 1)
-    if readout == "last":
-        return right.mean(axis=-1)
-    there = np.broadcast_to(True if steps is None else steps, right.shape)
-    return (right & there).sum(axis=(-2, -1)) / there.sum(axis=(-2, -1))
-
-
-def _loss(loss, logits, targets, readout, steps):
-    """Return the loss, one a replica, and its gradient; at every step over the steps that there are."""
-    if readout == "last":
-        return loss(logits, targets)
-    *leads, batch, length, outputs = logits.shape
-    targets = np.asarray(targets)
-    width = (outputs,) if targets.dtype.kind == "f" else ()
-    targets = _targets(targets, (*leads, batch, length, *width), 2 + len(width))
-    logits = logits.reshape(*leads, batch * length, outputs)
-    targets = targets.reshape(*leads, batch * length, *width)
-    if steps is None:
-        value, grad = loss(logits, targets)
-    else:
-        there = np.broadcast_to(steps, (*leads, batch, length)).reshape(logits.shape[:-1])
-        value, grad = np.empty(leads, logits.dtype), np.zeros_like(logits)
-        for replica in np.ndindex(*leads):
-            rows = there[replica]
-            value[replica], grad[replica][rows] = loss(logits[replica][rows], targets[replica][rows])
-    return value, grad.reshape(*leads, batch, length, outputs)
+        Parameters
+        ----------
+        loss : callable
+            `reglib.train.losses.softmax_cross_entropy` or `reglib.train.losses.squared_error`. At every step it is the
+            mean over all steps that there are.
+        logits : ndarray
+            From `forward`.
+        y : ndarray
+            Classes, (..., B), or (..., B, T) at every step; for the squared error, or classes as probabilities, one
+            more axis. The leading axes may be left out when all replicas share the targets.
+        steps : ndarray of bool, optional
+            That of `forward`.
+        """
+        if self.readout == "last":
+            return loss(logits, y)
+        *leads, batch, length, outputs = logits.shape
+        y = np.asarray(y)
+        width = (outputs,) if y.dtype.kind == "f" else ()
+        y = _targets(y, (*leads, batch, length, *width), 2 + len(width))
+        logits = logits.reshape(*leads, batch * length, outputs)
+        y = y.reshape(*leads, batch * length, *width)
+        if steps is None:
+            value, grad = loss(logits, y)
+        else:
+            there = np.broadcast_to(steps, (*leads, batch, length)).reshape(logits.shape[:-1])
+            if not there.any(axis=-1).all():
+                raise ValueError("steps must have at least one step in every batch, got none")
+            value, grad = np.empty(leads, logits.dtype), np.zeros_like(logits)
+            for replica in np.ndindex(*leads):
+                rows = there[replica]
+                value[replica], grad[replica][rows] = loss(logits[replica][rows], y[replica][rows])
+        return value, grad.reshape(*leads, batch, length, outputs)
 
 
 def _targets(targets, shape, axes):
     """Return targets of the given shape, or of its last ``axes`` axes alone, broadcast to that shape."""
-    targets = np.asarray(targets)
     own = shape[-axes:]
     if targets.shape not in (shape, own):
-        raise ValueError(f"targets must have shape {shape}, or {own} for all replicas; got {targets.shape}")
+        raise ValueError(f"y must have shape {shape}, or {own} for all replicas; got {targets.shape}")
     return np.broadcast_to(targets, shape)

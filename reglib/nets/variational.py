@@ -28,8 +28,8 @@ import numpy as np
 
 from reglib._validate import float_array, integer, number, one_of
 from reglib.layers.activations import sigmoid
-from reglib.layers.dense import dense_backward, dense_parameter_gradients
-from reglib.nets import mlp
+from reglib.nets.mlp import hidden
+from reglib.noise.affine import Noise
 from reglib.train.losses import softmax_cross_entropy
 
 FORMS = ("exact", "kingma", "molchanov")
@@ -57,7 +57,7 @@ def noise(log_alpha, epsilon):
     Returns
     -------
     ndarray, (..., B, H)
-        For `reglib.noise.dropout.gaussian`, or as an entry of the ``noise`` of `reglib.nets.mlp`.
+        The gain of a `reglib.noise.affine.Noise`.
 
     Raises
     ------
@@ -136,18 +136,22 @@ def kl_gradient(log_alpha, form="exact"):
 
 
 def start(params, rate):
-    """Return ``params`` of `reglib.nets.mlp` with one log alpha a hidden layer behind them, all at the same ``rate``.
+    """Return ``params`` of a `reglib.nets.mlp.MLP` with one log alpha a hidden layer behind them, all at one ``rate``.
 
-    ``rate`` in (0, 1) is the drop rate of the same variance: alpha = rate / (1 - rate).
-    The new arrays have the shape (..., 1); repeat them along the last axis for one a unit.
+    ``rate`` in (0, 1) is the drop rate of the same variance: alpha = rate / (1 - rate). The new arrays, ``log_alpha1``,
+    ``log_alpha2``, ..., have the shape (..., 1); repeat them along the last axis for one a unit.
     """
     rate = number("rate", rate, low=0, high=1, low_open=True, high_open=True)
-    lead, dtype = np.shape(params[0])[:-2], np.asarray(params[0]).dtype
-    value = np.log(rate / (1 - rate))
-    return [*params, *(np.full((*lead, 1), value, dtype) for _ in params[2::2])]
+    if not isinstance(params, dict) or "w2" not in params:
+        raise ValueError(
+            f"params must be those of an MLP with a hidden layer, a dict by name; got {type(params).__name__}"
+        )
+    lead, dtype = params["w1"].shape[:-2], params["w1"].dtype
+    value, layers = np.log(rate / (1 - rate)), sum(name.startswith("w") for name in params)
+    return params | {f"log_alpha{layer}": np.full((*lead, 1), value, dtype) for layer in range(1, layers)}
 
 
-def loss_and_grads(params, x, labels, epsilon, *, examples, weight=1.0, form="exact", activation="relu"):
+def loss_and_grads(net, params, x, labels, epsilon, *, examples, weight=1.0, form="exact"):
     """Return the variational objective of a classifier per example, and its gradients.
 
     With one draw of the noise behind each hidden layer, mean cross-entropy L, N
@@ -160,10 +164,11 @@ def loss_and_grads(params, x, labels, epsilon, *, examples, weight=1.0, form="ex
 
     Parameters
     ----------
-    params : list of ndarray
-        W1, b1, ..., Wn, bn of `reglib.nets.mlp`, then log_alpha of each hidden layer: see `start`.
-    x, labels, activation
-        As in `reglib.nets.mlp.loss_and_grads`.
+    net : reglib.nets.mlp.MLP
+    params : dict of ndarray
+        Those of the network, then a log alpha for each hidden layer: see `start`.
+    x, labels : ndarray
+        As for the network.
     epsilon : list of ndarray, (..., B, H)
         Standard normal numbers for each hidden layer, from `reglib.noise.masks.normal`.
     examples : int
@@ -176,38 +181,32 @@ def loss_and_grads(params, x, labels, epsilon, *, examples, weight=1.0, form="ex
     Returns
     -------
     (loss, grads)
-        The objective, one a replica, and a list like ``params``.
+        The objective, one a replica, and a dict like ``params``.
     """
-    net, log_alphas = _split(params, epsilon)
-    scale = number("weight", weight, low=0) / integer("examples", examples, low=1)
-    gains = [noise(*pair) for pair in zip(log_alphas, epsilon, strict=True)]
-    logits, cache = mlp.forward(net, x, activation=activation, noise=[None, *gains])
-    value, grad = softmax_cross_entropy(logits, labels)
-    _, activate_backward = mlp.ACTIVATIONS[activation]
-    grads, strengths = [], []
-    for layer in range(len(gains), 0, -1):
-        (before, after), log_alpha = cache[layer], log_alphas[layer - 1]
-        grad, *weights = dense_backward(grad, after, net[2 * layer])
-        share = scale * after.shape[-1] / log_alpha.shape[-1]
-        value = value + share * kl(log_alpha, form).sum(axis=-1)
-        slope = noise_backward(grad * before, log_alpha, epsilon[layer - 1])
-        strengths = [slope + (share * kl_gradient(log_alpha, form)).astype(slope.dtype), *strengths]
-        grads = [*weights, *grads]
-        grad = activate_backward(grad * gains[layer - 1], before)
-    return value, [*dense_parameter_gradients(grad, x, net[0]), *grads, *strengths]
-
-
-def _split(params, epsilon):
-    """Return the network's parameters and the log alphas behind them."""
-    layers = (len(params) + 1) // 3
-    if len(params) < 5 or len(params) != 3 * layers - 1:
+    places = hidden(net.depth - 1)
+    names = [*net.names(), *(f"log_alpha{layer}" for layer, _ in enumerate(places, start=1))]
+    if not isinstance(params, dict) or list(params) != names:
+        got = ", ".join(map(str, params)) if isinstance(params, dict) else type(params).__name__
+        raise ValueError(f"params must be a dict by name, {', '.join(names)}; got {got}")
+    own = {name: params[name] for name in net.names()}
+    strengths = {place: params[f"log_alpha{layer}"] for layer, place in enumerate(places, start=1)}
+    if len(epsilon) != len(strengths):
         raise ValueError(
-            "params must be W1, b1, ..., Wn, bn and then one log_alpha for each of the n - 1 hidden layers; "
-            f"got {len(params)} arrays"
+            f"epsilon must hold one array for each of the {len(strengths)} hidden layers, got {len(epsilon)}"
         )
-    if len(epsilon) != layers - 1:
-        raise ValueError(f"epsilon must hold one array for each of the {layers - 1} hidden layers, got {len(epsilon)}")
-    return params[: 2 * layers], params[2 * layers :]
+    epsilon = dict(zip(strengths, epsilon, strict=True))
+    scale = number("weight", weight, low=0) / integer("examples", examples, low=1)
+    gains = {place: Noise(noise(strengths[place], epsilon[place])) for place in strengths}
+    logits, cache = net.forward(own, x, noise=gains)
+    value, grad = softmax_cross_entropy(logits, labels)
+    found = net.backward(own, cache, grad, everything=True)
+    grads = found.params
+    for layer, (place, log_alpha) in enumerate(strengths.items(), start=1):
+        share = scale * cache.after[place].shape[-1] / log_alpha.shape[-1]
+        value = value + share * np.sum(kl(log_alpha, form), axis=-1)
+        slope = noise_backward(found.noise[place].gain, log_alpha, epsilon[place])
+        grads[f"log_alpha{layer}"] = slope + (share * kl_gradient(log_alpha, form)).astype(slope.dtype)
+    return value, grads
 
 
 def _checked(log_alpha, epsilon):

@@ -17,6 +17,8 @@ In every function ``w`` has shape (D,), ``x`` (N, D), ``y`` (N,); ``rate`` is a 
 in [0, 1), or one for each input, (D,); ``inverted`` says which form.
 """
 
+from typing import Any
+
 import numpy as np
 
 from reglib._validate import float_array, number
@@ -84,7 +86,7 @@ def solution(x, y, rate, *, inverted=True):
     return np.linalg.solve(matrix, mean * (x.T @ y))
 
 
-def _checked(w, x, y, rate, inverted):
+def _checked(w, x, y, rate, inverted) -> Any:
     """Return arrays whose shapes fit together, and the gates' mean and variance."""
     x = float_array("x", x, ndim=2)
     if 0 in x.shape:

@@ -1,122 +1,306 @@
-"""Dropout: functions that apply a mask, each with its backward pass.
+"""Kinds of noise: frozen values that know their rate and what they share, and draw themselves for a shape.
 
-None of them draws anything, and none has a ``training`` flag: `reglib.noise.masks` draws,
-and at inference nobody calls these functions (the unscaled form alone has
-something to do there: `unscaled_test`). The backward pass takes the same mask as
-an argument, so it cannot use another one.
+A kind has three methods. ``draw(rng, shape)`` draws a `reglib.noise.affine.Noise`; ``given(mask)`` makes the same of a
+mask that somebody else has drawn, another framework for instance; ``expected()`` is what takes its place at inference:
+None, for no noise at all, wherever the mean of the output is the input.
 
-Srivastava et al. (2014) write p for the probability to *keep* a unit; ``rate``
-here is the probability to *drop* it.
+    kind        y = gain * h + offset                       at inference
+    Bernoulli   h * mask / (1 - rate)                       h
+                h * mask                   (not scaled)     (1 - rate) h
+    Gaussian    h * N(1, rate / (1 - rate))                 h
+    Additive    h + N(0, std^2)                             h
+    Alpha       a (h * mask + alpha' (1 - mask)) + b        h
+    Zoneout     old where the mask says so, else new        rate * old + (1 - rate) * new
+
+Srivastava et al. (2014) write p for the probability to *keep* a unit; ``rate`` is the probability to *drop* it.
+
+**What is shared.** ``shared`` names axes of the activations, counted from the end, along which there is one draw:
+
+    activations             shared          what is dropped
+    (B, H)                  ()              single units, anew for each example
+    (B, rows, columns, C)   (-3, -2)        whole channels of an image
+    (B, T, H)               -2              units, the same ones at every time step
+    (B, H)                  -1              a whole branch of an example: a path
+
+**Replicas.** A rate of shape (S,) belongs to activations of shape (S, ...), one rate a replica; and ``rng`` may be a
+list of S generators, one a replica, each of which then draws what it would draw alone. A plain number 0 is no noise
+and takes nothing from a generator.
 """
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reglib._constants import SELU_ALPHA, SELU_SCALE
-from reglib._validate import float_array, number, replica_shape
+from reglib._validate import boolean, float_type, generators, integer, number, replica_shape
+from reglib._values import Value
+from reglib.noise import masks
+from reglib.noise.affine import Noise
 
 # What alpha dropout puts in the place of a dropped unit: the limit of SELU at minus infinity.
 ALPHA_PRIME = -SELU_SCALE * SELU_ALPHA
 
 
-def dropout(x, mask, rate):
-    """Inverted dropout, y = x * mask / (1 - rate): the mean over the masks is x, and inference needs no change.
+@dataclass(frozen=True, eq=False)
+class Kind(Value):
+    """What all kinds share: axes with one draw, one generator a replica."""
+
+    # The fields that may hold one number a replica.
+    numbers = ("rate",)
+    # What a kind that has no such field does.
+    shared = ()
+    rate = 0.0
+
+    def __post_init__(self):
+        """Check the fields; those of all kinds here."""
+        shared = (self.shared,) if np.ndim(self.shared) == 0 else tuple(self.shared)
+        if any(integer("shared", axis) >= 0 for axis in shared):
+            raise ValueError(f"shared must hold axes counted from the end, below 0, got {self.shared!r}")
+        self._store("shared", shared)
+        for name in self.numbers:
+            self._store(name, self._number(name, getattr(self, name)))
+        shapes = {np.shape(getattr(self, name)) for name in self.numbers} - {()}
+        if len(shapes) > 1:
+            raise ValueError(f"{' and '.join(self.numbers)} must be plain numbers or of one shape, one a replica")
+
+    def draw(self, rng, shape, dtype=np.float64):
+        """Draw the noise for activations.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator, or list of them
+            A list holds one a replica, for the first axis of ``shape``.
+        shape : tuple of int
+            Of the activations.
+        dtype : numpy.float64 or numpy.float32
+
+        Returns
+        -------
+        Noise
+            Its arrays have length 1 at the shared axes.
+        """
+        shape, dtype = self._own(masks.noise_shape(shape, self.shared)), float_type(dtype)
+        several = generators("rng", rng)
+        if several is None:
+            return self._drawn(rng, shape, dtype)
+        if len(several) != shape[0]:
+            raise ValueError(f"rng must hold one generator for each of the {shape[0]} replicas, got {len(several)}")
+        drawn = [self.take(s)._drawn(one, shape[1:], dtype) for s, one in enumerate(several)]
+        gains, offsets = [noise.gain for noise in drawn], [noise.offset for noise in drawn]
+        return Noise(*(None if each[0] is None else np.stack(each) for each in (gains, offsets)))
+
+    def expected(self, shape=()):
+        """Return the mean of the noise, to use at inference; None where inference needs no change.
+
+        ``shape``, that of the activations, is needed where the rate holds one number a replica.
+        """
+        return None
+
+    def take(self, replica):
+        """Return the kind with the numbers of one ``replica``."""
+        each = {name: getattr(self, name) for name in self.numbers}
+        return replace(self, **{name: value[replica] for name, value in each.items() if np.ndim(value)})
+
+    @property
+    def acts(self):
+        """Whether there is anything to draw: a plain number 0 is no noise."""
+        return any(np.ndim(getattr(self, name)) or getattr(self, name) for name in self.numbers)
+
+    def _draw(self, rng, shape, dtype):
+        """Draw the noise from one generator, in a shape whose shared axes have length 1."""
+        raise NotImplementedError
+
+    def _kept(self, shape):
+        """Return the gain 1 - rate, facing activations of the given shape."""
+        kept = 1 - np.asarray(self.rate)
+        facing = np.broadcast_to(0.0, shape)
+        return Noise(replica_shape("rate", kept, "the activations", facing) if kept.ndim else kept)
+
+    def _drawn(self, rng, shape, dtype):
+        """Draw; where there is nothing to draw, leave ``rng`` as it is."""
+        return self._draw(rng if self.acts else np.random.default_rng(0), shape, dtype)
+
+    def _own(self, shape):
+        """Return the shape of the draw, where it differs from that of the activations."""
+        return shape
+
+    @staticmethod
+    def _number(name, value):
+        return number(name, value, low=0, high=1, high_open=True, replicas=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Bernoulli(Kind):
+    """Dropout: ``h * mask / (1 - rate)``, a mask of independent coins (Hinton et al. 2012; Srivastava et al. 2014).
+
+    Scaled ("inverted"), its mean over the masks is h, and inference needs no change. Not scaled, it is the original of
+    Srivastava et al. (2014, Section 4): the mean is (1 - rate) h, and so is the output at inference.
 
     Parameters
     ----------
-    x : ndarray of floats, any shape
-    mask : ndarray of bool (or of floats that are all 0 or 1)
-        From `reglib.noise.masks.bernoulli`; broadcasts to x. An axis of length 1 is shared.
     rate : float or ndarray, (S,)
-        The drop rate that the mask was drawn with, in [0, 1); an array holds one rate a replica.
-
-    Returns
-    -------
-    ndarray
-        In the shape and dtype of x. Infinite or NaN entries are passed on; times a
-        dropped unit's 0 they are NaN, which hides no error.
-
-    Raises
-    ------
-    TypeError
-        For an x or a mask of another kind of numbers.
-    ValueError
-        For a mask that does not broadcast to x, or would enlarge it, and for a rate outside [0, 1).
+        Probability to drop, in [0, 1).
+    shared : int or tuple of int
+        Axes with one draw, counted from the end.
+    gates : int, optional
+        For the products of a recurrent cell: a mask for each gate apart, on a new axis before the last ("untied").
+    scaled : bool
     """
-    x = float_array("x", x, finite=False)
-    mask = _mask(mask, "x", x)
-    return _scaled(x, mask, rate)
+
+    rate: float
+    shared: tuple = ()
+    gates: int | None = None
+    scaled: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.gates is not None:
+            integer("gates", self.gates, low=1)
+        boolean("scaled", self.scaled)
+
+    def _own(self, shape):
+        return shape if self.gates is None else (*shape[:-1], self.gates, shape[-1])
+
+    def _draw(self, rng, shape, dtype):
+        return self.given(masks.bernoulli(rng, shape, self.rate), dtype)
+
+    def given(self, mask, dtype=np.float64):
+        """Return the noise of a mask: True, or 1, keeps a unit, and False, or 0, drops it."""
+        mask, dtype = masks.gate("mask", mask), float_type(dtype)
+        scale = 1 / (1 - np.asarray(self.rate)) if self.scaled else np.ones(())
+        return Noise(np.multiply(mask, replica_shape("rate", scale, "the mask", mask, dtype), dtype=dtype))
+
+    def expected(self, shape=()):
+        """Return None for the scaled form, and the gain 1 - rate for the other; ``shape`` as for `Kind.expected`."""
+        return None if self.scaled else self._kept(shape)
 
 
-def dropout_backward(grad, mask, rate):
-    """Gradient through `dropout`, with the very mask of the forward pass: ``grad * mask / (1 - rate)``."""
-    grad = float_array("grad", grad, finite=False)
-    return _scaled(grad, _mask(mask, "grad", grad), rate)
+@dataclass(frozen=True, eq=False)
+class Gaussian(Kind):
+    """Gaussian dropout: ``h * N(1, rate / (1 - rate))``, with mean and variance of dropout at the same rate.
 
+    The second number is the variance: the standard deviation is sqrt(rate / (1 - rate)) (Srivastava et al. 2014,
+    Section 10, where p, the probability to keep, makes it sqrt((1 - p) / p)).
 
-def unscaled(x, mask):
-    """The original dropout, y = x * mask (Srivastava et al. 2014, Section 4): the mean over the masks is (1 - rate) x.
-
-    ``x`` and ``mask`` are those of `dropout`. At inference, `unscaled_test` makes up for the smaller mean.
+    Parameters
+    ----------
+    rate : float or ndarray, (S,)
+        The drop rate to match, in [0, 1).
+    shared : int or tuple of int
+        Axes with one draw, counted from the end.
     """
-    x = float_array("x", x, finite=False)
-    return np.multiply(x, _mask(mask, "x", x), dtype=x.dtype)
+
+    rate: float
+    shared: tuple = ()
+
+    def _draw(self, rng, shape, dtype):
+        return Noise(masks.gaussian(rng, shape, self.rate, dtype=dtype))
 
 
-def unscaled_backward(grad, mask):
-    """Gradient through `unscaled`: ``grad * mask``."""
-    grad = float_array("grad", grad, finite=False)
-    return np.multiply(grad, _mask(mask, "grad", grad), dtype=grad.dtype)
+@dataclass(frozen=True, eq=False)
+class Additive(Kind):
+    """Additive noise: ``h + N(0, std^2)``.
 
+    On the inputs it is the noise of Bishop (1995). For a linear model the penalty that it amounts to is plain L2,
+    whatever the scale of the inputs.
 
-def unscaled_test(x, rate):
-    """What the original dropout does at inference: ``(1 - rate) * x``, the mean over the masks.
-
-    Srivastava et al. (2014, Section 4) multiply the outgoing weights by it instead, which is the same.
+    Parameters
+    ----------
+    std : float or ndarray, (S,)
+        Standard deviation, at least 0.
+    shared : int or tuple of int
+        Axes with one draw, counted from the end.
     """
-    x = float_array("x", x, finite=False)
-    return x * (1 - _rate(rate, x))
+
+    std: float
+    shared: tuple = ()
+
+    numbers = ("std",)
+
+    @staticmethod
+    def _number(name, value):
+        return number(name, value, low=0, replicas=True)
+
+    def _draw(self, rng, shape, dtype):
+        return Noise(offset=masks.normal(rng, shape, self.std, dtype=dtype))
 
 
-def gaussian(x, noise):
-    """Multiplicative noise, y = x * noise; with `reglib.noise.masks.gaussian` this is Gaussian dropout.
+@dataclass(frozen=True, eq=False)
+class Alpha(Kind):
+    """Alpha dropout: ``a (h * mask + alpha' (1 - mask)) + b``, which keeps mean and variance (Klambauer et al. 2017).
 
-    ``noise`` is an array of floats that broadcasts to ``x``. Its mean is 1, so
-    inference needs no change (Srivastava et al. 2014, Section 10).
+    It does for SELU networks what dropout does not: the variance of the units survives, not only their mean. A dropped
+    unit takes the value alpha', the lower limit of SELU; a and b are those of `alpha_constants`.
+
+    Parameters
+    ----------
+    rate : float or ndarray, (S,)
+        Probability to drop, in [0, 1).
+    shared : int or tuple of int
+        Axes with one draw, counted from the end; over the positions it is feature alpha dropout.
+    mean : float
+        Of the units; 0 in a self-normalizing network.
+    variance : float
+        Of the units, above 0; 1 in a self-normalizing network.
     """
-    x = float_array("x", x, finite=False)
-    return x * _noise(noise, "x", x)
+
+    rate: float
+    shared: tuple = ()
+    mean: float = 0.0
+    variance: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._store("mean", number("mean", self.mean))
+        self._store("variance", number("variance", self.variance, low=0, low_open=True))
+
+    def _draw(self, rng, shape, dtype):
+        return self.given(masks.bernoulli(rng, shape, self.rate), dtype)
+
+    def given(self, mask, dtype=np.float64):
+        """Return the noise of a mask: True, or 1, keeps a unit, and False, or 0, drops it."""
+        mask, dtype = masks.gate("mask", mask), float_type(dtype)
+        constants = alpha_constants(self.rate, mean=self.mean, variance=self.variance)
+        a, b = (replica_shape("rate", constant, "the mask", mask, dtype) for constant in constants)
+        kept = mask.astype(dtype)
+        return Noise(a * kept, a * (ALPHA_PRIME * (1 - kept)) + b)
 
 
-def gaussian_backward(grad, noise):
-    """Gradient through `gaussian`, with the very noise of the forward pass: ``grad * noise``."""
-    grad = float_array("grad", grad, finite=False)
-    return grad * _noise(noise, "grad", grad)
+@dataclass(frozen=True, eq=False)
+class Zoneout(Kind):
+    """Zoneout: a unit keeps its old value with probability ``rate`` (Krueger et al. 2017, Section 3).
 
+    For the places ``zone_h`` and ``zone_c`` of a recurrent network, which have an old value. The gain is the share of
+    the new value: 0 where the old one is kept, else 1; at inference 1 - rate.
 
-def additive(x, noise):
-    """Additive noise, y = x + noise; with `reglib.noise.masks.normal` this is Gaussian noise.
-
-    ``noise`` is an array of floats that broadcasts to ``x``. Its mean is 0, so
-    inference needs no change. For a linear model the penalty it amounts to is plain
-    L2, whatever the scale of x (Bishop 1995 for networks and small noise).
+    Parameters
+    ----------
+    rate : float or ndarray, (S,)
+        Probability to keep the old value, in [0, 1).
+    shared : int or tuple of int
+        Axes with one draw, counted from the end.
     """
-    x = float_array("x", x, finite=False)
-    return x + _noise(noise, "x", x)
 
+    rate: float
+    shared: tuple = ()
 
-def additive_backward(grad, noise):
-    """Gradient through `additive`: ``grad`` itself, since the noise does not depend on x; ``noise`` is only checked."""
-    grad = float_array("grad", grad, finite=False)
-    _noise(noise, "grad", grad)
-    return grad.copy()
+    def _draw(self, rng, shape, dtype):
+        return Noise(masks.bernoulli(rng, shape, self.rate).astype(dtype))
+
+    def given(self, mask, dtype=np.float64):
+        """Return the noise of a mask: True, or 1, keeps the old value, and False, or 0, takes the new one."""
+        return Noise(1 - masks.gate("mask", mask).astype(float_type(dtype)))
+
+    def expected(self, shape=()):
+        """Return the gain 1 - rate: old and new are mixed; ``shape`` as for `Kind.expected`."""
+        return self._kept(shape)
 
 
 def alpha_constants(rate, *, mean=0.0, variance=1.0):
     """Return a and b of alpha dropout, which give its output the mean and the variance of its input.
 
-    A dropped unit takes the value alpha' = -lambda alpha, the lower limit of SELU.
-    With q = 1 - rate, for inputs of mean mu and variance nu
-    (Klambauer et al. 2017, the section on the new dropout technique):
+    With q = 1 - rate, for inputs of mean mu and variance nu (Klambauer et al. 2017, the section on the new dropout
+    technique):
 
         a = sqrt(nu / (q ((1 - q) (alpha' - mu)^2 + nu))),   b = mu - a (q mu + (1 - q) alpha')
 
@@ -139,97 +323,3 @@ def alpha_constants(rate, *, mean=0.0, variance=1.0):
     q = 1 - rate
     a = np.sqrt(variance / (q * (rate * (ALPHA_PRIME - mean) ** 2 + variance)))
     return a, mean - a * (q * mean + rate * ALPHA_PRIME)
-
-
-def alpha(x, mask, rate, *, mean=0.0, variance=1.0):
-    """Alpha dropout, y = a (x * mask + alpha' (1 - mask)) + b: mean and variance of x survive the noise.
-
-    It does for SELU networks what inverted dropout does not: not only the mean but
-    also the variance of the units is kept. ``x``, ``mask`` and ``rate`` are those of
-    `dropout`; ``mean`` and ``variance`` those of `alpha_constants`. A mask with axes of
-    length 1 over the positions makes it feature alpha dropout.
-    """
-    x = float_array("x", x, finite=False)
-    gain, offset = alpha_gain_and_offset(_mask(mask, "x", x), rate, x.dtype, mean=mean, variance=variance)
-    return x * gain + offset
-
-
-def alpha_backward(grad, mask, rate, *, mean=0.0, variance=1.0):
-    """Gradient through `alpha`, with the very mask of the forward pass: ``a * grad * mask``.
-
-    ``rate``, ``mean`` and ``variance`` are those of the forward pass, too: they make the constant a.
-    """
-    grad = float_array("grad", grad, finite=False)
-    gain, _ = alpha_gain_and_offset(_mask(mask, "grad", grad), rate, grad.dtype, mean=mean, variance=variance)
-    return grad * gain
-
-
-def alpha_gain_and_offset(mask, rate, dtype=np.float64, *, mean=0.0, variance=1.0):
-    """Return alpha dropout as a pair of arrays, ``(a * mask, a * alpha' * (1 - mask) + b)``, in the shape of the mask.
-
-    ``mask``, ``rate``, ``mean`` and ``variance`` are those of `alpha`; ``dtype`` is
-    numpy.float64 or numpy.float32. In this form `reglib.nets.mlp` takes affine noise.
-    """
-    mask = _gate(mask)
-    a, b = (
-        replica_shape("rate", constant, "the mask", np.broadcast_to(np.ones((), dtype), mask.shape))
-        for constant in alpha_constants(rate, mean=mean, variance=variance)
-    )
-    kept = mask.astype(dtype)
-    return a * kept, a * (ALPHA_PRIME * (1 - kept)) + b
-
-
-def multiplier(mask, rate, dtype=np.float64):
-    """Return what inverted dropout multiplies with, ``mask / (1 - rate)``, as floats: 0 or 1 / (1 - rate).
-
-    ``mask`` and ``rate`` are those of `dropout`; ``dtype`` is numpy.float64 or numpy.float32.
-    In this form Bernoulli and Gaussian noise are used alike, for instance by `reglib.nets.mlp`.
-    """
-    mask = _gate(mask)
-    return _scaled(np.broadcast_to(np.ones((), dtype), mask.shape), mask, rate)
-
-
-def _scaled(x, mask, rate):
-    """Return x * mask / (1 - rate) in the dtype of x, in two passes and one new array."""
-    y = np.multiply(x, mask, dtype=x.dtype)
-    y *= 1 / (1 - _rate(rate, x))
-    return y
-
-
-def _rate(rate, x):
-    """Return a drop rate in [0, 1) as a number or an array that broadcasts to x, in its dtype."""
-    rate = number("rate", rate, low=0, high=1, high_open=True, replicas=True)
-    return replica_shape("rate", rate, "the array", x)
-
-
-def _gate(mask):
-    """Return a mask of zeros and ones as an array."""
-    mask = np.asarray(mask)
-    if mask.dtype != bool and (mask.dtype.kind != "f" or not ((mask == 0) | (mask == 1)).all()):
-        raise TypeError(
-            f"mask must be of bool, or of floats that are all 0 or 1 (True keeps, False drops); got {mask.dtype}"
-        )
-    return mask
-
-
-def _mask(mask, name, x):
-    """Return a mask of zeros and ones that broadcasts to x without enlarging it."""
-    return _fitting("mask", _gate(mask), name, x)
-
-
-def _noise(noise, name, x):
-    """Return noise that broadcasts to x, in its dtype."""
-    return _fitting("noise", float_array("noise", noise), name, x).astype(x.dtype, copy=False)
-
-
-def _fitting(name, array, x_name, x):
-    """Return the array if it broadcasts to x without enlarging it."""
-    try:
-        fits = np.broadcast_shapes(array.shape, x.shape) == x.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"{name} must broadcast to {x_name} of shape {x.shape} without enlarging it, got {array.shape}"
-        )
-    return array

@@ -2,7 +2,8 @@
 
 A mask is data. It is drawn here, from a generator that the caller passes in, and
 handed to the function that applies it and to the one that takes the gradient back
-through it; the same array can be handed to another framework.
+through it; the same array can be handed to another framework. `reglib.noise.kinds` draws
+with these functions for whole networks.
 
 The *shape* of a mask decides what is dropped together. An axis of length 1 is
 shared: one draw for everything along it (`noise_shape` writes such shapes).
@@ -19,7 +20,7 @@ replica. Every entry of a mask is drawn independently of every other.
 
 import numpy as np
 
-from reglib._validate import generator, integer, number, replica_shape
+from reglib._validate import float_type, generator, integer, integers, number, replica_shape
 
 
 def bernoulli(rng, shape, rate):
@@ -80,8 +81,8 @@ def gaussian(rng, shape, rate, *, dtype=np.float64):
     """
     generator("rng", rng)
     shape, rate = _shape(shape), _rate(rate)
-    dtype = _float_type(dtype)
-    std = _per_replica(np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))).astype(dtype), shape)
+    dtype = float_type(dtype)
+    std = _per_replica(np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))), shape).astype(dtype)
     noise = rng.standard_normal(shape, dtype=dtype)
     noise *= std
     noise += 1
@@ -108,8 +109,8 @@ def normal(rng, shape, std, *, dtype=np.float64):
     """
     generator("rng", rng)
     shape, std = _shape(shape), number("std", std, low=0, replicas=True)
-    dtype = _float_type(dtype)
-    std = _per_replica(np.asarray(std).astype(dtype), shape, "std")
+    dtype = float_type(dtype)
+    std = _per_replica(np.asarray(std), shape, "std").astype(dtype)
     noise = rng.standard_normal(shape, dtype=dtype)
     noise *= std
     return noise
@@ -136,6 +137,19 @@ def noise_shape(shape, shared):
         raise ValueError(f"shared must name axes of the shape {shape}, got {shared!r}")
     axes = {axis % len(shape) for axis in axes}
     return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+
+
+def gate(name, mask):
+    """Return a mask of zeros and ones as an array: ``mask`` is of bool, or of floats that are all 0 or 1.
+
+    ``name`` stands in the error for anything else.
+    """
+    mask = np.asarray(mask)
+    if mask.dtype != bool and (mask.dtype.kind != "f" or not ((mask == 0) | (mask == 1)).all()):
+        raise TypeError(
+            f"{name} must be of bool, or of floats that are all 0 or 1 (True keeps, False drops); got {mask.dtype}"
+        )
+    return mask
 
 
 def all_masks(n):
@@ -173,22 +187,12 @@ def probabilities(masks, rate):
 
 def _shape(shape):
     """Return a shape as a tuple of lengths that are at least 0."""
-    if np.ndim(shape) != 1:
-        raise TypeError(f"shape must be a tuple of integers, got {shape!r}")
-    return tuple(integer("shape", length, low=0) for length in shape)
+    return integers("shape", shape, low=0)
 
 
 def _rate(rate):
     """Return a drop rate, or one a replica, in [0, 1)."""
     return number("rate", rate, low=0, high=1, high_open=True, replicas=True)
-
-
-def _float_type(dtype):
-    """Return a dtype that is float32 or float64."""
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {dtype}")
-    return dtype
 
 
 def _per_replica(values, shape, name="rate"):

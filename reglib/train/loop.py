@@ -1,17 +1,17 @@
-"""The training loop: mini-batches, S replicas in one pass, a penalty, learning curves, early stopping.
+"""The training loop: mini-batches, S replicas in one pass, learning curves, early stopping.
 
-The loop knows nothing of the model. It takes a function that returns the loss
-and the gradients, an optimizer of `reglib.train.optim` and a sequence of batches, and
-returns new parameters; nothing is changed in place, and the same arguments give
-the same numbers.
+One turn of the loop is `reglib.train.technique.step`. Nothing is changed in place, and the same arguments give the
+same numbers.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from reglib._validate import generator, integer, one_of
-from reglib.train.optim import SGD
+from reglib._validate import boolean, generators, integer, integers, one_of
+from reglib.train.losses import softmax_cross_entropy
+from reglib.train.technique import State, Technique, start, step
+from reglib.weights.parameters import each
 
 
 class DivergenceError(ArithmeticError):
@@ -30,7 +30,7 @@ class Minibatches:
     rows: np.ndarray = field(repr=False)
     batch_size: int
     epochs: int
-    seed: int
+    seed: int | tuple
     drop_last: bool = False
 
     @property
@@ -43,9 +43,13 @@ class Minibatches:
         return self.per_epoch * self.epochs
 
     def __iter__(self):
-        rng = np.random.default_rng(self.seed)
+        seeds = self.seed if isinstance(self.seed, tuple) else (self.seed,)
+        each = [np.random.default_rng(seed) for seed in seeds]
         for _ in range(self.epochs):
-            order = rng.permuted(self.rows, axis=-1)
+            if not isinstance(self.seed, tuple):
+                order = each[0].permuted(self.rows, axis=-1)
+            else:
+                order = np.stack([rng.permuted(rows) for rng, rows in zip(each, self.rows, strict=True)])
             for i in range(self.per_epoch):
                 yield order[..., i * self.batch_size : (i + 1) * self.batch_size]
 
@@ -55,8 +59,8 @@ def minibatches(rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Drawn from once, here.
+    rng : numpy.random.Generator, or list of them, one a replica
+        Drawn from once, here. Each of a list shuffles for its replica as it would alone.
     rows : int, or integer ndarray of shape (n,) or (..., n)
         The examples to go through: 0, ..., n - 1, or the ones listed. With leading
         axes each replica has its own, for instance its own training split.
@@ -74,18 +78,24 @@ def minibatches(rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False
     Minibatches
         With a length; yields arrays of shape (B,), or (..., B) with one row a replica.
     """
-    generator("rng", rng)
+    several = generators("rng", rng)
     rows = np.arange(integer("rows", rows, low=1)) if np.ndim(rows) == 0 else np.asarray(rows)
     if rows.dtype.kind not in "iu" or not rows.size:
         raise TypeError(f"rows must be a count or a non-empty integer array, got {rows.dtype} of shape {rows.shape}")
     batch_size = integer("batch_size", batch_size, low=1)
     if batch_size > rows.shape[-1]:
         raise ValueError(f"batch_size must be at most the number of rows, {rows.shape[-1]}; got {batch_size}")
-    replicas = tuple(integer("replicas", count, low=1) for count in replicas)
+    replicas = integers("replicas", replicas, low=1)
     if replicas and rows.ndim > 1:
         raise ValueError(f"replicas must be left out when rows has leading axes of its own; got shape {rows.shape}")
+    if several is not None:
+        if replicas or not several or rows.shape[:-1] not in ((), (len(several),)):
+            raise ValueError(f"rng must hold one generator for each of the replicas of rows; got {len(several)}")
+        rows = np.broadcast_to(rows, (len(several), rows.shape[-1]))
     rows = np.broadcast_to(rows, replicas + rows.shape)
-    return Minibatches(rows, batch_size, integer("epochs", epochs, low=1), int(rng.integers(2**63)), bool(drop_last))
+    seeds = [int(one.integers(2**63)) for one in several or [rng]]
+    seed = seeds[0] if several is None else tuple(seeds)
+    return Minibatches(rows, batch_size, integer("epochs", epochs, low=1), seed, boolean("drop_last", drop_last))
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ class Run:
 
     Attributes
     ----------
-    params : list of ndarray
+    params : dict of ndarray
         After the last step; with early stopping, each replica's best.
     losses : ndarray, (T, ...)
         Data loss of each step's batch before the step, one a replica; without the penalty.
@@ -123,72 +133,70 @@ class Run:
         The measures, by name.
     best_step : ndarray of int, (...), or None
         With early stopping, the step that each replica's parameters come from.
+    memory : dict
+        What the technique remembered when the parameters were those of ``params``.
     """
 
-    params: list
+    params: dict | list
     losses: np.ndarray
     steps: np.ndarray
     curves: dict
     best_step: np.ndarray | None = None
+    memory: dict = field(default_factory=dict)
 
     def __iter__(self):
         return iter((self.params, self.losses))
 
 
 def train(
+    net,
     params,
-    loss_and_grads,
     optimizer,
     batches,
     *,
     data=None,
-    penalty=None,
-    proximal=False,
-    weights=None,
+    technique=None,
+    rng=None,
+    loss=softmax_cross_entropy,
+    schedule=None,
     measures=None,
     every=None,
     early_stopping=None,
     allow_divergence=False,
     progress=None,
 ):
-    """Take one step of the optimizer for each batch.
-
-    One step, with the batch's data loss L, penalty Omega and learning rate eta:
-
-        gradient:  w <- optimizer(w, grad L(w) + grad Omega(w))
-        proximal:  w <- prox(w - eta grad L(w)),   the prox of eta Omega
-
-    The second reaches exact zeros where Omega has kinks. It asks for plain SGD:
-    with momentum, or with the step sizes of Adam, the fixed point would be that
-    of another penalty.
+    """Take one step for each batch.
 
     Parameters
     ----------
-    params : list of ndarray
-        The start; with leading replica axes, S models are trained in one pass.
-    loss_and_grads : callable
-        Takes ``params`` and a batch, returns the loss (one number a replica) and
-        the gradients, a list like ``params``; for instance `reglib.nets.mlp.loss_and_grads`.
+    net : a network of `reglib.nets`, or a function ``(params, *batch) -> loss, grads``
+    params : dict of ndarray
+        The start; with leading replica axes, S models are trained in one pass. For a function also a list.
     optimizer : an optimizer of `reglib.train.optim`
     batches : iterable
         For instance `minibatches`.
-    data : tuple of ndarray, optional
-        Each batch indexes every one of these arrays along its first axis, and
-        ``loss_and_grads(params, *parts)`` is called. Without it, ``loss_and_grads(params, batch)``.
-    penalty : a penalty of `reglib.weights.penalties`, optional
-    proximal : bool
-        Apply the penalty by its proximal step instead of its gradient.
-    weights : sequence of int, optional
-        Positions in ``params`` to penalize; by default 0, 2, 4, ..., the weights but not the biases.
+    data : tuple of ndarray, or callable, optional
+        ``(x, y)``, or ``(x, y, steps)`` for sequences of unequal length: each batch indexes every one of these arrays
+        along its first axis. A function of the batch returns them itself. Without ``data``, a batch that is a tuple is
+        taken as ``(x, y)``, anything else is handed to the function as it is.
+    technique : Technique, optional
+        What regularizes; by default nothing.
+    rng : numpy.random.Generator, or list of them, one a replica
+        For all that the technique draws.
+    loss : callable
+        The task's loss, `reglib.train.losses.softmax_cross_entropy` or `reglib.train.losses.squared_error`.
+    schedule : callable, optional
+        From the share of the run that is done, 0 at the first step and below 1 at the last, to a factor on the
+        learning rate; needs ``batches`` that have a length.
     measures : dict of callable, optional
-        Functions of ``params`` to record, one number a replica, before the first
-        step, after every ``every`` steps, and at the end.
+        Functions of a `reglib.train.technique.State` (its ``params`` and ``memory``) to record, one number a replica,
+        before the first step, after every ``every`` steps, and at the end.
     every : int
         Needed with ``measures``.
     early_stopping : EarlyStopping, optional
     allow_divergence : bool
         When a loss becomes infinite or NaN, do not raise: that replica stops, its
-        losses are NaN from there on, and its parameters those of its last finite loss.
+        losses are NaN from there on, and its parameters and its memory those of its last finite loss.
     progress : callable, optional
         Wraps the batches, for instance ``tqdm.tqdm``.
 
@@ -201,65 +209,46 @@ def train(
     DivergenceError
         When a loss becomes infinite or NaN.
     """
-    params = list(params)
-    apply = _penalized(penalty, proximal, _positions(weights, params), optimizer)
-    watch = _Watch(params, measures, every, early_stopping)
-    state = optimizer.init(params)
-    losses, alive, before = [], np.array(True), params
-    with np.errstate(**dict.fromkeys(("over", "invalid"), "ignore" if allow_divergence else "warn")):
+    technique = Technique() if technique is None else technique
+    state = start(technique, optimizer, params)
+    watch = _Watch(state, measures, every, early_stopping)
+    losses, alive = [], np.array(True)
+    before = state
+    loud = "ignore" if allow_divergence else "warn"
+    with np.errstate(over=loud, invalid=loud):
         for batch in batches if progress is None else progress(batches):
-            parts = (batch,) if data is None else (array[batch] for array in data)
-            loss, grads = loss_and_grads(params, *parts)
-            alive = alive & np.isfinite(loss)
+            factor = 1.0 if schedule is None else schedule(len(losses) / len(batches))
+            parts = _parts(data, batch)
+            value, after = step(net, technique, optimizer, state, parts, rng, loss=loss, multiplier=factor)
+            alive = alive & np.isfinite(value)
             if not alive.all():
                 if not allow_divergence:
                     raise _diverged(alive, len(losses) + 1)
-                loss = np.where(alive, loss, np.nan)
-                params, grads = _keep(alive, params, before), _keep(alive, grads, [np.zeros_like(g) for g in grads])
-            losses.append(loss)
-            before = params
-            params, state = apply(params, grads, state)
-            params = params if alive.all() else _keep(alive, params, before)
-            if watch.look(len(losses), params):
+                value = np.where(alive, value, np.nan)
+                state, after = (_mixed(alive, s, before) for s in (state, after))
+            losses.append(value)
+            if technique.penalty:  # which takes finite parameters only: a replica that has lost them stops here
+                alive = alive & _finite(after.params, np.ndim(value))
+                if not alive.all() and not allow_divergence:
+                    raise _diverged(alive, len(losses) + 1)
+                after = _mixed(alive, after, state)
+            before, state = state, after
+            if watch.look(len(losses), state):
                 break
-    return watch.finish(params, losses)
+    return watch.finish(state, losses)
 
 
-def _positions(weights, params):
-    """Return the positions of the penalized parameters."""
-    if weights is None:
-        return list(range(0, len(params), 2))
-    positions = [integer("weights", position, low=0) for position in weights]
-    if any(position >= len(params) for position in positions):
-        raise ValueError(f"weights must be positions below {len(params)}, the length of params; got {positions}")
-    return positions
+def _parts(data, batch):
+    """Return the parts of a batch: x, y, and the steps of sequences."""
+    if data is None:
+        return batch if isinstance(batch, tuple) else (batch,)
+    return data(batch) if callable(data) else tuple(array[batch] for array in data)
 
 
-def _penalized(penalty, proximal, positions, optimizer):
-    """Return the function that takes one step of the objective: the loss, and the penalty on some parameters."""
-    if penalty is None:
-        if proximal:
-            raise ValueError("proximal=True needs a penalty; got penalty=None")
-        return optimizer.step
-    if proximal and not (isinstance(optimizer, SGD) and np.all(np.equal(optimizer.momentum, 0))):
-        raise ValueError(f"proximal=True needs SGD without momentum, got {optimizer!r}")
-
-    def replace(arrays, new):
-        arrays = list(arrays)
-        for position, array in zip(positions, new, strict=True):
-            arrays[position] = array
-        return arrays
-
-    def gradient_step(params, grads, state):
-        slopes = penalty.gradient([params[i] for i in positions])
-        total = [grads[i] + slope for i, slope in zip(positions, slopes, strict=True)]
-        return optimizer.step(params, replace(grads, total), state)
-
-    def proximal_step(params, grads, state):
-        params, state = optimizer.step(params, grads, state)
-        return replace(params, penalty.prox([params[i] for i in positions], optimizer.learning_rate)), state
-
-    return proximal_step if proximal else gradient_step
+def _finite(params, axes):
+    """Return whether all numbers of each replica, the leading ``axes``, are finite."""
+    arrays = params.values() if isinstance(params, dict) else params
+    return np.all([np.isfinite(array).all(axis=tuple(range(axes, array.ndim))) for array in arrays], axis=0)
 
 
 def _diverged(alive, step):
@@ -274,7 +263,7 @@ def _diverged(alive, step):
 class _Watch:
     """Takes the measures, and keeps each replica's best parameters."""
 
-    def __init__(self, params, measures, every, early_stopping):
+    def __init__(self, state, measures, every, early_stopping):
         self.measures = dict(measures or {})
         if self.measures:
             every = integer("every", every, low=1)
@@ -283,56 +272,71 @@ class _Watch:
         self.every, self.rule = every, early_stopping
         self.steps, self.curves = [], {name: [] for name in self.measures}
         if self.measures:
-            self._measure(0, params)
+            self._measure(0, state)
         if self.rule is not None:
-            self.best = self._current()
-            self.best_params = params
+            self.best, self.best_state = self._current(self.rule), state
             self.best_step = np.zeros(self.best.shape, int)
             self.active = np.ones(self.best.shape, bool)
 
-    def look(self, step, params):
+    def look(self, step, state):
         """Measure if it is time; return whether every replica has stopped."""
         if not self.measures or step % self.every:
             return False
-        self._measure(step, params)
-        return self._stop_early(step, params)
+        self._measure(step, state)
+        return self._stop_early(step, state)
 
-    def finish(self, params, losses):
+    def finish(self, state, losses):
         """Return the run, measured at its end."""
         if self.measures and self.steps[-1] != len(losses):
-            self._measure(len(losses), params)
-            self._stop_early(len(losses), params)
+            self._measure(len(losses), state)
+            self._stop_early(len(losses), state)
         curves = {name: np.array(values) for name, values in self.curves.items()}
+        taken = np.array(losses), np.array(self.steps, int), curves
         if self.rule is None:
-            return Run(params, np.array(losses), np.array(self.steps, int), curves)
-        return Run(self.best_params, np.array(losses), np.array(self.steps, int), curves, self.best_step)
+            return Run(state.params, *taken, memory=state.memory)
+        return Run(self.best_state.params, *taken, self.best_step, self.best_state.memory)
 
-    def _measure(self, step, params):
+    def _measure(self, step, state):
         self.steps.append(step)
         for name, measure in self.measures.items():
-            self.curves[name].append(measure(params))
+            self.curves[name].append(measure(state))
 
-    def _current(self):
+    def _current(self, rule):
         """Return the newest measurement that early stopping goes by, as larger is better."""
-        value = np.asarray(self.curves[self.rule.measure][-1], float)
-        return np.where(np.isnan(value), -np.inf, value if self.rule.better == "higher" else -value)
+        value = np.asarray(self.curves[rule.measure][-1], float)
+        return np.where(np.isnan(value), -np.inf, value if rule.better == "higher" else -value)
 
-    def _stop_early(self, step, params):
+    def _stop_early(self, step, state):
         """Update the best parameters of the replicas still active; return whether none is."""
         if self.rule is None:
             return False
-        value = self._current()
+        value = self._current(self.rule)
         improved = self.active & (value > self.best)
         self.best = np.where(improved, value, self.best)
         self.best_step = np.where(improved, step, self.best_step)
-        self.best_params = _keep(improved, params, self.best_params)
+        self.best_state = _mixed(improved, state, self.best_state)
         self.active = self.active & (step - self.best_step < self.rule.patience * self.every)
         return not self.active.any()
 
 
+def _mixed(mask, new, old):
+    """Return parameters and memory of the state ``new`` for the replicas in the mask, of ``old`` for the others.
+
+    What the old memory does not hold yet is new for all; so is what does not have the replicas' axes. The optimizer's
+    slots are the new ones.
+    """
+    if mask.all():
+        return new
+    if not mask.any():
+        return old._replace(slots=new.slots)
+    memory = {key: _keep(mask, entry, old.memory.get(key, entry)) for key, entry in new.memory.items()}
+    return State(_keep(mask, new.params, old.params), new.slots, memory)
+
+
 def _keep(mask, new, old):
-    """Return the arrays ``new`` for the replicas in the mask and ``old`` for the others."""
-    return [
-        np.where(mask.reshape(mask.shape + (1,) * (after.ndim - mask.ndim)), after, before)
-        for after, before in zip(new, old, strict=True)
-    ]
+    """Return the arrays ``new`` for the replicas in the mask and ``old`` for the others, in dicts and lists, too."""
+    if isinstance(new, dict | list):
+        return each(lambda after, before: _keep(mask, after, before), new, old)
+    if np.shape(new)[: mask.ndim] != mask.shape:
+        return new
+    return np.where(mask.reshape(mask.shape + (1,) * (np.ndim(new) - mask.ndim)), new, old)

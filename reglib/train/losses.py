@@ -35,34 +35,42 @@ def squared_error(prediction, target):
     return (residual * residual).sum(axis=(-2, -1)) / (2 * batch), residual / batch
 
 
-def softmax_cross_entropy(logits, labels):
-    """Cross-entropy of the softmax, L = 1/B sum_i (log sum_c exp(z_ic) - z_i,label(i)).
+def softmax_cross_entropy(logits, targets):
+    """Cross-entropy of the softmax, L = -1/B sum_i sum_c t_ic log p_ic with p_i = softmax(z_i).
 
-    The logarithm is taken of a sum whose largest term is 1, so that no logit
+    For labels, t_ic is 1 for the right class and 0 for the others, and the loss is the mean of
+    log sum_c exp(z_ic) - z_i,label(i). The logarithm is taken of a sum whose largest term is 1, so that no logit
     overflows and a confident wrong answer costs its true amount instead of inf.
 
     Parameters
     ----------
     logits : ndarray, (..., B, C)
         The z_ic, before any softmax.
-    labels : integer ndarray, (..., B) or (B,)
-        The right classes, in 0, ..., C - 1.
+    targets : integer ndarray, (..., B) or (B,); or ndarray of floats, (..., B, C) or (B, C)
+        The right classes, in 0, ..., C - 1; or the t_ic, probabilities that sum to 1 over the classes: smoothed or
+        mixed labels.
 
     Returns
     -------
     loss : ndarray, (...)
     grad : ndarray, (..., B, C)
-        With respect to the logits: (softmax(z) - one_hot(labels)) / B.
+        With respect to the logits: (softmax(z) - t) / B.
     """
     logits = _predicted("logits", logits, "(..., B, C)")
-    labels = _classes(labels, logits.shape)[..., None]
+    targets = np.asarray(targets)
+    soft = targets.dtype.kind == "f"
+    targets = _probabilities(targets, logits) if soft else _classes(targets, logits.shape)[..., None]
     batch = logits.shape[-2]
     shifted = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
-    loss = (np.log(total) - np.take_along_axis(shifted, labels, axis=-1)).sum(axis=(-2, -1)) / batch
     grad = e / (total * batch)
-    np.put_along_axis(grad, labels, np.take_along_axis(grad, labels, axis=-1) - grad.dtype.type(1 / batch), axis=-1)
+    if soft:
+        loss = (np.log(total) * targets - shifted * targets).sum(axis=(-2, -1)) / batch
+        return loss, grad - targets / batch
+    loss = (np.log(total) - np.take_along_axis(shifted, targets, axis=-1)).sum(axis=(-2, -1)) / batch
+    right = np.take_along_axis(grad, targets, axis=-1) - grad.dtype.type(1 / batch)
+    np.put_along_axis(grad, targets, right, axis=-1)
     return loss, grad
 
 
@@ -76,13 +84,27 @@ def _predicted(name, array, axes):
 
 def _classes(labels, shape):
     """Return integer labels in range, one for each row of logits of the given shape."""
-    labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, one class an example, got dtype {labels.dtype}")
+        raise TypeError(f"targets must be integers, one class an example, or probabilities; got dtype {labels.dtype}")
     if labels.shape not in (shape[:-1], shape[-2:-1]):
-        raise ValueError(f"labels must have shape {shape[:-1]}, or {shape[-2:-1]} for all replicas; got {labels.shape}")
-    if labels.min() < 0 or labels.max() >= shape[-1]:
         raise ValueError(
-            f"labels must lie in 0, ..., {shape[-1] - 1}; got values from {labels.min()} to {labels.max()}"
+            f"targets must have shape {shape[:-1]}, or {shape[-2:-1]} for all replicas; got {labels.shape}"
+        )
+    if labels.size and (labels.min() < 0 or labels.max() >= shape[-1]):
+        raise ValueError(
+            f"targets must lie in 0, ..., {shape[-1] - 1}; got values from {labels.min()} to {labels.max()}"
         )
     return np.broadcast_to(labels, shape[:-1])
+
+
+def _probabilities(targets, logits):
+    """Return probabilities in the shape and dtype of the logits."""
+    targets = float_array("targets", targets)
+    if targets.shape not in (logits.shape, logits.shape[-2:]):
+        raise ValueError(
+            f"targets must have shape {logits.shape}, or {logits.shape[-2:]} for all replicas; got {targets.shape}"
+        )
+    tolerance = 100 * np.finfo(targets.dtype).eps
+    if (targets < 0).any() or (np.abs(targets.sum(axis=-1) - 1) > tolerance).any():
+        raise ValueError("targets must not be negative, and sum to 1 over the classes")
+    return targets.astype(logits.dtype, copy=False)

@@ -5,9 +5,10 @@ An optimizer is a frozen set of hyperparameters. It changes nothing in place:
     state = optimizer.init(params)
     params, state = optimizer.step(params, grads, state)
 
-``params`` and ``grads`` are lists of arrays. A hyperparameter may be an array of
-shape (S,): then every parameter has shape (S, ...), and replica s is trained with
-its own value.
+``params`` and ``grads`` are dicts of arrays by name, the parameters of a network, or
+lists of arrays. A gradient of None means that a parameter is not trained: it stays,
+undecayed, as in PyTorch. A hyperparameter may be an array of shape (S,): then every
+parameter has shape (S, ...), and replica s is trained with its own value.
 
 Three ways to shrink a weight w, with learning rate eta:
 
@@ -17,6 +18,8 @@ Three ways to shrink a weight w, with learning rate eta:
 - ``weight_decay``, decoupled: ``w <- w - eta * weight_decay * w``, apart from the step
   (``torch.optim.AdamW``, and every optimizer of Keras).
 
+Both act on everything that the optimizer is given, biases included, as in PyTorch;
+``decay_on`` chooses roles, places or names (`reglib.weights.parameters`).
 What is added to the gradient passes through momentum and through Adam's scaling;
 what is decoupled does not. For SGD without momentum the two are the same step.
 
@@ -37,7 +40,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import float_array, number, one_of, replica_shape
+from reglib._validate import boolean, float_array, number, one_of, replica_shape
+from reglib._values import Value
+from reglib.weights.parameters import choose, each, words
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,41 +51,50 @@ class State:
 
     Attributes
     ----------
-    count : int
-        Steps taken so far.
-    slots : list of tuple of ndarray
+    counts : dict or list of int
+        For each parameter the steps taken so far; a step without a gradient does not count.
+    slots : dict or list of tuple of ndarray
         For each parameter its velocity (SGD with momentum) or its two averages (Adam).
     """
 
-    count: int
-    slots: list
+    counts: dict | list
+    slots: dict | list
 
 
-class Optimizer:
-    """What all optimizers share: one step over a list of parameters, and where the decay goes."""
+@dataclass(frozen=True, eq=False)
+class Optimizer(Value):
+    """What all optimizers share: one step over all parameters, and where the decay goes."""
+
+    # What an optimizer that has no such field does.
+    learning_rate = l2 = weight_decay = 0.0
+    nesterov = decoupled = False
+    scale_decay = True
+    decay_on = "all"
 
     def init(self, params):
         """Return the state before the first step: no step taken, all memory zero.
 
         Parameters
         ----------
-        params : list of arrays of floats
+        params : dict or list of arrays of floats
 
         Returns
         -------
         State
         """
         params = _floats("params", params)
-        self._which(params)
-        return State(0, [tuple(np.zeros_like(w) for _ in range(self._memory())) for w in params])
+        self._decayed(params)
+        zeros = each(lambda w: tuple(np.zeros_like(w) for _ in range(self._memory())), params)
+        return State(each(lambda w: 0, params), zeros)
 
     def step(self, params, grads, state, *, multiplier=1.0):
         """Take one step.
 
         Parameters
         ----------
-        params : list of arrays of floats
-        grads : list of arrays of the same shapes and dtypes: the gradient of the data loss
+        params : dict or list of arrays of floats
+        grads : the same structure, of arrays of the same shapes and dtypes
+            The gradient of the data loss; None for a parameter that is not trained.
         state : State
             From `init`, or from the step before.
         multiplier : number >= 0
@@ -90,43 +104,57 @@ class Optimizer:
         -------
         params, state : the new ones; the arguments are not changed
         """
-        params, grads = _floats("params", params), _floats("grads", grads)
-        if [w.shape for w in params] != [g.shape for g in grads]:
-            shapes = [w.shape for w in params], [g.shape for g in grads]
-            raise ValueError(f"grads must have the shapes of params, {shapes[0]}; got {shapes[1]}")
-        for index, (w, g) in enumerate(zip(params, grads, strict=True)):
-            if g.dtype != w.dtype:
-                raise TypeError(f"grads[{index}] must have the dtype of params[{index}], {w.dtype}; got {g.dtype}")
-        if not isinstance(state, State) or _shapes(state) != [(w.shape,) * self._memory() for w in params]:
+        params = _floats("params", params)
+        grads = _matching(params, grads)
+        if not isinstance(state, State) or _shapes(state) != each(lambda w: (w.shape,) * self._memory(), params):
             raise ValueError(f"state must come from init with the same {len(params)} parameters; got {state!r}")
-        multiplier, count = number("multiplier", multiplier, low=0), state.count + 1
-        new_params, new_slots = [], []
-        for w, g, slots, decays in zip(params, grads, state.slots, self._which(params), strict=True):
+        multiplier, decayed = number("multiplier", multiplier, low=0), self._decayed(params)
+
+        def one(w, g, decays, count, slots):
+            if g is None:
+                return w, count, slots
+            w, g = self._decay(w, g, multiplier) if decays else (w, g)
             rate = self._of(w, "learning_rate") * w.dtype.type(multiplier)
-            if decays and np.any(self.l2):
-                g = g + 2 * self._of(w, "l2") * w
-            if decays and np.any(self.weight_decay):
-                if self.decoupled:
-                    scale = rate if self.scale_decay else w.dtype.type(multiplier)
-                    w = w - scale * self._of(w, "weight_decay") * w
-                else:
-                    g = g + self._of(w, "weight_decay") * w
-            change, slots = self._change(w, g, slots, rate, count)
-            new_params.append(w - change)
-            new_slots.append(slots)
-        return new_params, State(count, new_slots)
+            change, slots = self._change(w, g, slots, rate, count + 1)
+            return w - change, count + 1, slots
 
-    def _of(self, w, name):
-        """Return a hyperparameter, shaped to broadcast against ``w`` replica by replica."""
-        return replica_shape(name, getattr(self, name), "each parameter", w)
+        done = each(one, params, grads, decayed, state.counts, state.slots)
+        new, counts, slots = (each(lambda entry, part=part: entry[part], done) for part in range(3))
+        return new, State(counts, slots)
 
-    def _which(self, params):
+    def _memory(self) -> int:
+        """Return how many arrays are remembered for each parameter."""
+        raise NotImplementedError
+
+    def _change(self, w, g, slots, rate, count) -> tuple:
+        """Return what is subtracted from a parameter, and what is remembered."""
+        raise NotImplementedError
+
+    def _decay(self, w, g, multiplier):
+        """Return a parameter and its gradient, shrunk or with what shrinks added."""
+        if np.any(self.l2):
+            g = g + 2 * self._of(w, "l2") * w
+        if np.any(self.weight_decay):
+            if self.decoupled:
+                rate = self._of(w, "learning_rate") if self.scale_decay else w.dtype.type(1)
+                w = w - rate * w.dtype.type(multiplier) * self._of(w, "weight_decay") * w
+            else:
+                g = g + self._of(w, "weight_decay") * w
+        return w, g
+
+    def _of(self, w, name, function=lambda value: value):
+        """Return a function of a hyperparameter, shaped to broadcast against ``w`` replica by replica.
+
+        The function is computed in float64 and rounded once: 1 - 0.999 in float32 would be 0.1% off.
+        """
+        return replica_shape(name, function(np.asarray(getattr(self, name))), "each parameter", w)
+
+    def _decayed(self, params):
         """Return, for each parameter, whether ``l2`` and ``weight_decay`` act on it."""
-        if self.decay is None:
-            return [True] * len(params)
-        if len(self.decay) != len(params):
-            raise ValueError(f"decay must say True or False for each of {len(params)} parameters, got {self.decay!r}")
-        return list(self.decay)
+        chosen = choose(params, self.decay_on)
+        if isinstance(params, dict):
+            return {name: name in chosen for name in params}
+        return [True] * len(params)
 
     def _check(self):
         """Validate the hyperparameters that all optimizers have."""
@@ -134,16 +162,12 @@ class Optimizer:
         self._set("l2", low=0)
         self._set("weight_decay", low=0)
         for name in ("nesterov", "decoupled", "scale_decay"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if self.decay is None:
-            return
-        if not isinstance(self.decay, list | tuple) or not all(isinstance(part, bool) for part in self.decay):
-            raise TypeError(f"decay must be None or a sequence of True and False, one a parameter; got {self.decay!r}")
+            boolean(name, getattr(self, name))
+        self._store("decay_on", words("decay_on", self.decay_on))
 
     def _set(self, name, **limits):
         """Validate one hyperparameter and store it."""
-        object.__setattr__(self, name, number(name, getattr(self, name), replicas=True, **limits))
+        self._store(name, number(name, getattr(self, name), replicas=True, **limits))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +198,8 @@ class SGD(Optimizer):
     scale_decay : bool
         Decoupled decay alone: True multiplies the decay by the learning rate (PyTorch, Keras);
         False by the schedule's multiplier alone (SGDW, Loshchilov and Hutter, Algorithm 1).
-    decay : sequence of bool, one a parameter, or None
-        Which parameters ``l2`` and ``weight_decay`` act on; None means all, biases included.
+    decay_on : str or tuple of str
+        Which parameters ``l2`` and ``weight_decay`` act on: roles, places or names; "all", biases included.
 
     Raises
     ------
@@ -190,7 +214,7 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
     decoupled: bool = False
     scale_decay: bool = True
-    decay: tuple | None = None
+    decay_on: str | tuple = "all"
 
     def __post_init__(self):
         self._check()
@@ -235,8 +259,8 @@ class Adam(Optimizer):
         Where epsilon is added. "corrected": to ``sqrt(v_hat)``, as in Algorithm 1 and PyTorch.
         "raw": to ``sqrt(v)``, before its correction, as at the end of section 2 of the paper and in Keras:
         ``w <- w - learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)``.
-    decay : sequence of bool, one a parameter, or None
-        Which parameters ``l2`` and ``weight_decay`` act on; None means all, biases included.
+    decay_on : str or tuple of str
+        Which parameters ``l2`` and ``weight_decay`` act on: roles, places or names; "all", biases included.
 
     Raises
     ------
@@ -251,11 +275,7 @@ class Adam(Optimizer):
     l2: float = 0.0
     weight_decay: float = 0.0
     epsilon_at: str = "corrected"
-    decay: tuple | None = None
-
-    nesterov = False
-    decoupled = False
-    scale_decay = True
+    decay_on: str | tuple = "all"
 
     def __post_init__(self):
         self._check()
@@ -269,9 +289,11 @@ class Adam(Optimizer):
 
     def _change(self, w, g, slots, rate, count):
         beta1, beta2, epsilon = (self._of(w, name) for name in ("beta1", "beta2", "epsilon"))
-        m = beta1 * slots[0] + (1 - beta1) * g
-        v = beta2 * slots[1] + (1 - beta2) * g**2
-        first, second = 1 - beta1**count, 1 - beta2**count
+        m = beta1 * slots[0] + self._of(w, "beta1", lambda beta: 1 - beta) * g
+        v = beta2 * slots[1] + self._of(w, "beta2", lambda beta: 1 - beta) * g**2
+        first, second = (self._of(w, name, lambda beta: 1 - beta**count) for name in ("beta1", "beta2"))
+        if not np.all(epsilon > 0):
+            raise ValueError(f"epsilon must stay above 0 in the parameters' dtype, {w.dtype}; got {self.epsilon!r}")
         if self.epsilon_at == "corrected":
             return rate * (m / first) / (np.sqrt(v / second) + epsilon), (m, v)
         return rate * np.sqrt(second) / first * m / (np.sqrt(v) + epsilon), (m, v)
@@ -287,7 +309,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, epsilon, l2, epsilon_at, decay :
+    learning_rate, beta1, beta2, epsilon, l2, epsilon_at, decay_on :
         As in `Adam`.
     weight_decay : number or array of shape (S,), >= 0
         Decoupled. 0.01 is PyTorch's default; that of Keras is 0.004.
@@ -308,12 +330,37 @@ class AdamW(Adam):
 
 
 def _floats(name, arrays):
-    """Return a list of float arrays, or say what is wrong with which."""
+    """Return float arrays by name or in a list, or say what is wrong with which."""
+    if isinstance(arrays, dict):
+        return {key: float_array(key, array, finite=False) for key, array in arrays.items()}
     if not isinstance(arrays, list | tuple):
-        raise TypeError(f"{name} must be a list of arrays, got {type(arrays).__name__}")
+        raise TypeError(f"{name} must be a dict or a list of arrays, got {type(arrays).__name__}")
     return [float_array(f"{name}[{index}]", array, finite=False) for index, array in enumerate(arrays)]
+
+
+def _matching(params, grads):
+    """Return the gradients if each is None or has the shape and dtype of its parameter."""
+    if not isinstance(grads, dict | list | tuple):
+        raise TypeError(f"grads must be a dict or a list of arrays, got {type(grads).__name__}")
+    named = isinstance(params, dict)
+    if named != isinstance(grads, dict) or (list(params) != list(grads) if named else len(params) != len(grads)):
+        expected = f"the names {', '.join(params)}" if named else f"{len(params)} arrays"
+        got = ", ".join(map(str, grads)) if isinstance(grads, dict) else f"{type(grads).__name__} of {len(grads)}"
+        raise ValueError(f"grads must have {expected}, as params has; got {got}")
+    found = {}
+    for key, w in params.items() if named else enumerate(params):
+        name = f"the gradient of {key}" if named else f"grads[{key}]"
+        g = grads[key]
+        if g is not None:
+            g = float_array(name, g, finite=False)
+            if g.shape != w.shape:
+                raise ValueError(f"{name} must have the parameter's shape, {w.shape}; got {g.shape}")
+            if g.dtype != w.dtype:
+                raise TypeError(f"{name} must have the parameter's dtype, {w.dtype}; got {g.dtype}")
+        found[key] = g
+    return found if named else list(found.values())
 
 
 def _shapes(state):
     """Return the shapes of what is remembered, parameter by parameter."""
-    return [tuple(memory.shape for memory in slots) for slots in state.slots]
+    return each(lambda slots: tuple(memory.shape for memory in slots), state.slots)

@@ -4,6 +4,10 @@ A penalty Omega(w) is added to the data loss L(w). Each class answers three
 questions about it. What does it cost (``value``)? Which way does it push
 (``gradient``)? Where does one exact step bring a point (``prox``)?
 
+Each acts on an array, on every array of a list, or on the parameters of a network,
+a dict by name. Of a network it penalizes what ``on`` chooses, by default the weights,
+recurrent ones included, and no bias, gain or shift (`reglib.weights.parameters`).
+
 Strengths are plain numbers, or arrays of shape (S,). With an array, every
 parameter has shape (S, ...) and replica s is penalized with its own strength.
 
@@ -16,11 +20,13 @@ M. Yuan and Y. Lin, Model selection and estimation in regression with grouped va
 N. Parikh and S. Boyd, Proximal algorithms, Foundations and Trends in Optimization 1 (2014).
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 
 import numpy as np
 
 from reglib._validate import float_array, number, one_of, replica_shape
+from reglib._values import Value
+from reglib.weights.parameters import choose, words
 
 
 def soft_threshold(w, threshold):
@@ -82,8 +88,11 @@ def group_soft_threshold(w, threshold, groups):
     return _group_soft(w[..., None], thresholds, groups)[..., 0]
 
 
-class Penalty:
-    """What all penalties share: arrays of any shape, lists of parameters, replicas."""
+@dataclass(frozen=True, eq=False)
+class Penalty(Value):
+    """What all penalties share: arrays of any shape, lists and dicts of parameters, replicas."""
+
+    on = "weight"
 
     def __post_init__(self):
         """Check the strengths; a plain number beside an array stands for every replica."""
@@ -95,20 +104,23 @@ class Penalty:
                 f"got shapes {' and '.join(str(np.shape(value)) for value in values.values())}"
             )
         for name, value in values.items():
-            object.__setattr__(self, name, np.full(*shapes, value) if shapes else value)
+            self._store(name, np.broadcast_to(value, next(iter(shapes))) if shapes else value)
+        self._store("on", words("on", self.on))
 
     def value(self, w):
         """Return the number Omega(w).
 
         Parameters
         ----------
-        w : array of floats of any shape, or a list or tuple of such arrays
-            With strengths of shape (S,), each array has shape (S, ...).
+        w : array of floats of any shape, or a list or tuple of such arrays, or a dict of them by name
+            With strengths of shape (S,), each array has shape (S, ...). Of a dict, what ``on`` chooses is penalized.
 
         Returns
         -------
-        number, or array of shape (S,); for a list, the sum over its arrays
+        number, or array of shape (S,); for several arrays, the sum over them
         """
+        if isinstance(w, dict):
+            w = [w[name] for name in choose(w, self.on)]
         if isinstance(w, list | tuple):
             return sum((self.value(part) for part in w), start=0.0)
         w = float_array("w", w)
@@ -117,8 +129,11 @@ class Penalty:
     def gradient(self, w):
         """Return the gradient of Omega at w; where Omega has a kink, the subgradient that is 0 there.
 
-        ``w`` is an array or a list of arrays, as for ``value``; the result is shaped like it.
+        ``w`` is an array, or a list or dict of arrays, as for ``value``; the result is shaped like it.
         """
+        if isinstance(w, dict):
+            chosen = choose(w, self.on)
+            return {name: self.gradient(part) if name in chosen else np.zeros_like(part) for name, part in w.items()}
         if isinstance(w, list | tuple):
             return [self.gradient(part) for part in w]
         w = float_array("w", w)
@@ -129,18 +144,21 @@ class Penalty:
 
         Parameters
         ----------
-        w : array of floats of any shape, or a list or tuple of such arrays
+        w : array of floats of any shape, or a list or tuple of such arrays, or a dict of them by name
         step : number > 0, or array of shape (S,) for arrays of shape (S, ...)
 
         Returns
         -------
-        array shaped like ``w``, or a list of them
+        array shaped like ``w``, or a list or dict of them
 
         Raises
         ------
         TypeError, ValueError
             ``w`` does not hold finite floats, ``step`` is not above 0, or shapes do not fit.
         """
+        if isinstance(w, dict):
+            chosen = choose(w, self.on)
+            return {name: self.prox(part, step) if name in chosen else part for name, part in w.items()}
         if isinstance(w, list | tuple):
             return [self.prox(part, step) for part in w]
         step = number("step", step, low=0, low_open=True, replicas=True)
@@ -171,6 +189,18 @@ class Penalty:
         """The strengths by name, shaped so that they broadcast against the array ``w``."""
         return {name: replica_shape(name, value, "w", w) for name, value in self.strengths.items()}
 
+    def _cost(self, w, **strengths):
+        """Return what each entry costs, or each group."""
+        raise NotImplementedError
+
+    def _slope(self, w, **strengths):
+        """Return the gradient."""
+        raise NotImplementedError
+
+    def _nearest(self, w, step, **strengths):
+        """Return the proximal step."""
+        raise NotImplementedError
+
     def _total(self, array):
         return array.sum(axis=tuple(range(len(self.replicas), array.ndim)))
 
@@ -185,6 +215,8 @@ class L1(Penalty):
     Parameters
     ----------
     l1 : number or array of shape (S,), finite and >= 0
+    on : str or tuple of str
+        Which parameters of a network: roles, places or names.
 
     Notes
     -----
@@ -192,6 +224,8 @@ class L1(Penalty):
     """
 
     l1: float
+    _: KW_ONLY
+    on: str | tuple = "weight"
 
     def _cost(self, w, l1):
         return l1 * np.abs(w)
@@ -213,6 +247,8 @@ class L2(Penalty):
     Parameters
     ----------
     l2 : number or array of shape (S,), finite and >= 0
+    on : str or tuple of str
+        Which parameters of a network: roles, places or names.
 
     Notes
     -----
@@ -220,6 +256,8 @@ class L2(Penalty):
     """
 
     l2: float
+    _: KW_ONLY
+    on: str | tuple = "weight"
 
     def _cost(self, w, l2):
         return l2 * w**2
@@ -241,6 +279,8 @@ class ElasticNet(Penalty):
     Parameters
     ----------
     l1, l2 : numbers or arrays of one shape (S,), finite and >= 0
+    on : str or tuple of str
+        Which parameters of a network: roles, places or names.
 
     Notes
     -----
@@ -249,16 +289,18 @@ class ElasticNet(Penalty):
 
     l1: float
     l2: float
+    _: KW_ONLY
+    on: str | tuple = "weight"
 
     @classmethod
-    def from_ratio(cls, strength, l1_ratio):
+    def from_ratio(cls, strength, l1_ratio, *, on="weight"):
         """Divide one strength between the parts: ``l1 = strength*l1_ratio``, ``l2 = strength*(1 - l1_ratio)``.
 
-        Numbers or arrays of shape (S,): ``strength`` finite and >= 0, ``l1_ratio`` in [0, 1].
+        Numbers or arrays of shape (S,): ``strength`` finite and >= 0, ``l1_ratio`` in [0, 1]. ``on`` as for the class.
         """
         strength = number("strength", strength, low=0, replicas=True)
         l1_ratio = number("l1_ratio", l1_ratio, low=0, high=1, replicas=True)
-        return cls(strength * l1_ratio, strength * (1 - l1_ratio))
+        return cls(strength * l1_ratio, strength * (1 - l1_ratio), on=on)
 
     def _cost(self, w, l1, l2):
         return l1 * np.abs(w) + l2 * w**2
@@ -286,6 +328,8 @@ class GroupLasso(Penalty):
         Labels 0, 1, ..., G-1 along the first axes of the parameter (behind the
         replica axis, if there is one), in any order, none left out. For a
         matrix W (D, H), ``groups = np.arange(D)`` makes each row a group.
+    on : str or tuple of str
+        Which parameters of a network; each must have the axes of ``groups``.
 
     Notes
     -----
@@ -294,10 +338,12 @@ class GroupLasso(Penalty):
 
     l1: float
     groups: np.ndarray
+    _: KW_ONLY
+    on: str | tuple = "weight"
 
     def __post_init__(self):
         super().__post_init__()
-        object.__setattr__(self, "groups", _labels(self.groups))
+        self._store("groups", _labels(self.groups))
 
     def _cost(self, w, l1):
         rows, roots = self._rows(w)
@@ -338,7 +384,7 @@ def make(name, **strengths):
     """Return the penalty called ``name`` with its ``strengths``.
 
     ``make("l1", l1=0.1)``, ``make("l2", l2=0.1)``, ``make("elastic_net", l1=0.1, l2=0.1)``,
-    ``make("group_lasso", l1=0.1, groups=[0, 0, 1])``.
+    ``make("group_lasso", l1=0.1, groups=[0, 0, 1])``; each also takes ``on``.
 
     Raises
     ------
@@ -346,9 +392,9 @@ def make(name, **strengths):
         If there is no penalty of that name; if a strength is missing, or is none of its own.
     """
     penalty = PENALTIES[one_of("name", name, tuple(PENALTIES))]
-    expected = [field.name for field in fields(penalty)]
+    expected = [field.name for field in fields(penalty) if field.name != "on"]
     missing = [key for key in expected if key not in strengths]
-    unknown = [key for key in strengths if key not in expected]
+    unknown = [key for key in strengths if key not in (*expected, "on")]
     if missing or unknown:
         raise TypeError(
             f"the penalty {name!r} takes {', '.join(expected)}; "
@@ -387,7 +433,7 @@ def _labels(groups):
     used = np.unique(groups)
     if not np.array_equal(used, np.arange(used.size)):
         raise ValueError(f"groups must number the groups 0, 1, ..., G-1 and leave none out; got {used.tolist()}")
-    return groups.copy()
+    return groups.astype(int)
 
 
 def _thresholds(threshold, shape, dtype):

@@ -167,7 +167,7 @@ def test_no_network_and_no_installation(chapter):
 def test_gradients_and_parity_are_checked(chapter):
     code = "\n".join(notebooks.source(cell) for cell in of_kind(chapter, "code"))
     assert "gradcheck." in code
-    assert "parity_table(" in code
+    assert "replay." in code
 
 
 @each_chapter

@@ -3,7 +3,33 @@
 import numpy as np
 import pytest
 
-from reglib._validate import float_array, generator, integer, number, one_of, replica_shape, same_shape
+from reglib._validate import (
+    as_array,
+    boolean,
+    float_array,
+    float_type,
+    function,
+    generator,
+    generators,
+    integer,
+    integers,
+    number,
+    one_of,
+    replica_shape,
+    same_shape,
+)
+from reglib.layers import recurrent
+from reglib.layers.cells import LSTM
+from reglib.layers.dense import dense
+from reglib.nets.convnet import ConvNet
+from reglib.nets.mlp import MLP
+from reglib.nets.sequence import Sequence
+from reglib.noise import masks
+from reglib.noise.affine import Noise, apply, apply_backward
+from reglib.noise.kinds import Bernoulli
+from reglib.train import losses
+from reglib.train.optim import SGD, Adam, AdamW
+from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
 from tests.conftest import exactly
 
 
@@ -21,7 +47,10 @@ def test_float_array_lets_floats_through_unchanged():
     assert float_array("x", np.ones((2, 3)), ndim=2).shape == (2, 3)
 
 
-@pytest.mark.parametrize("bad", [np.arange(3), np.array([True]), True, np.array([1j]), np.array([None]), "a", [1, 2]])
+BAD = [np.arange(3), np.array([True]), True, np.array([1j]), np.array([None]), "a", [1, 2], np.ones(3, np.float16)]
+
+
+@pytest.mark.parametrize("bad", BAD)
 def test_float_array_refuses_everything_else(bad):
     message = (
         "grad_w must hold floating-point numbers (float32 or float64), got dtype "
@@ -29,6 +58,18 @@ def test_float_array_refuses_everything_else(bad):
     )
     with pytest.raises(TypeError, match=exactly(message)):
         float_array("grad_w", bad)
+
+
+def test_as_array_names_what_is_no_array():
+    array = np.ones(3)
+    assert as_array("x", array) is array
+    np.testing.assert_array_equal(as_array("x", [[1, 2], [3, 4]]), [[1, 2], [3, 4]])
+    for call in (as_array, float_array, number):
+        with pytest.raises(ValueError, match=exactly("x must have rows of equal length, got a ragged list")):
+            call("x", [[1.0, 2.0], [3.0]])
+        message = "x must be a plain array, got a masked one; fill it with x.filled(...) first"
+        with pytest.raises(TypeError, match=exactly(message)):
+            call("x", np.ma.masked_array([1.0, 2.0], [True, False]))
 
 
 def test_float_array_checks_axes_and_finiteness():
@@ -43,7 +84,8 @@ def test_number_returns_a_float():
         assert number("rate", value) == 2
         assert type(number("rate", value)) is float
     kept = number("l2", np.array([0.5, 1.0], np.float32), replicas=True)
-    assert kept.dtype == np.float32
+    assert kept.dtype == np.float64, "what is computed of a rate is rounded at its end alone"
+    assert kept.shape == (2,)
     assert number("l2", np.array([1, 2]), replicas=True).dtype == np.float64
     assert type(number("l2", 1, replicas=True)) is float
 
@@ -85,6 +127,9 @@ def test_replica_shape_gives_each_replica_its_number():
     np.testing.assert_array_equal((shaped * array)[:, 0, 0], [1, 2])
     assert replica_shape("l2", 0.5, "w", array).shape == (1, 1, 1)
     assert replica_shape("l2", np.ones((2, 3)), "w", array).shape == (2, 3, 1)
+    for dtype in (np.float32, np.float64):
+        assert replica_shape("l2", np.array([1.0, 2.0], dtype), "w", array, np.float64).dtype == np.float64
+        assert replica_shape("l2", np.array([1.0, 2.0], dtype), "w", array, np.float32).dtype == np.float32
     message = "l2 has shape (3,), one number a replica, so w must have shape (3, ...); got (2, 3, 4)"
     with pytest.raises(ValueError, match=exactly(message)):
         replica_shape("l2", np.ones(3), "w", array)
@@ -102,10 +147,80 @@ def test_generator():
             generator("rng", bad)
 
 
+def test_generators():
+    one, other = np.random.default_rng(0), np.random.default_rng(1)
+    assert generators("rng", one) is None
+    for several in ([one, other], (one, other)):
+        assert generators("rng", several) == [one, other]
+    assert generators("rng", []) == []
+    text = "must be a numpy.random.Generator, for instance numpy.random.default_rng(0); got"
+    with pytest.raises(TypeError, match=exactly(f"rng {text} 3")):
+        generators("rng", 3)
+    with pytest.raises(TypeError, match=exactly(f"rng[1] {text} None")):
+        generators("rng", [one, None])
+
+
+def test_float_type():
+    for dtype in (np.float32, np.float64):
+        for name in (dtype, np.dtype(dtype), np.dtype(dtype).name):
+            assert float_type(name) == np.dtype(dtype)
+    assert float_type(float) == np.dtype(np.float64)
+    for bad in (np.float16, "half", int, bool, complex, object, "no type", 3):
+        message = f"dtype must be numpy.float32 or numpy.float64, got {bad!r}"
+        with pytest.raises(TypeError, match=exactly(message)):
+            float_type(bad)
+
+
+HALF = np.ones((2, 2), np.float16)
+FULL = np.ones((2, 2))
+RNG = np.random.default_rng(0)
+PARAMS = MLP((2, 2)).init(RNG)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: MLP((2, 2)).init(RNG, dtype=np.float16),
+        lambda: ConvNet((1, 1, 1, 1)).init(RNG, dtype=np.float16),
+        lambda: Sequence(LSTM(), 1, 1, 1).init(RNG, dtype=np.float16),
+        lambda: recurrent.init(RNG, LSTM(), 1, 1, dtype=np.float16),
+        lambda: MLP((2, 2)).forward(PARAMS, HALF),
+        lambda: MLP((2, 2)).forward(PARAMS | {"w1": HALF}, FULL),
+        lambda: dense(HALF, FULL, FULL[0]),
+        lambda: dense(FULL, HALF, FULL[0]),
+        lambda: dense(FULL, FULL, HALF[0]),
+        lambda: masks.gaussian(RNG, (2,), 0.5, dtype=np.float16),
+        lambda: masks.normal(RNG, (2,), 0.5, dtype=np.float16),
+        lambda: Bernoulli(0.5).draw(RNG, (2,), np.float16),
+        lambda: Bernoulli(0.5).given(np.ones(2, bool), np.float16),
+        lambda: Noise(HALF),
+        lambda: Noise(offset=HALF),
+        lambda: apply(None, HALF),
+        lambda: apply_backward(None, HALF),
+        lambda: losses.softmax_cross_entropy(HALF, np.zeros(2, int)),
+        lambda: losses.softmax_cross_entropy(FULL, HALF / 2),
+        lambda: losses.squared_error(HALF, FULL),
+        lambda: losses.squared_error(FULL, HALF),
+        lambda: L1(0.1).value(HALF),
+        lambda: L2(0.1).gradient([HALF]),
+        lambda: ElasticNet(0.1, 0.1).prox({"w": HALF}, 0.1),
+        lambda: GroupLasso(0.1, [0, 1]).value(HALF),
+        *(lambda optimizer=optimizer: optimizer.init([HALF]) for optimizer in (SGD(0.1), Adam(), AdamW())),
+        lambda: Adam().step({"w": HALF}, {"w": HALF}, Adam().init({"w": FULL})),
+        lambda: Adam().step([FULL], [HALF], Adam().init([FULL])),
+    ],
+)
+def test_half_precision_is_refused_everywhere(call):
+    """Adam's epsilon would be 0 in it, and a step at a zero gradient NaN."""
+    with pytest.raises(TypeError, match=r"float32 or (numpy\.)?float64.*, got .*float16"):
+        call()
+
+
 def test_one_of():
     assert one_of("better", "lower", ("lower", "higher")) == "lower"
-    with pytest.raises(ValueError, match=exactly("better must be one of 'lower', 'higher'; got 'best'")):
-        one_of("better", "best", ("lower", "higher"))
+    for bad in ("best", None, ["lower"], np.array(["lower", "higher"]), 0):
+        with pytest.raises(ValueError, match=exactly(f"better must be one of 'lower', 'higher'; got {bad!r}")):
+            one_of("better", bad, ("lower", "higher"))
 
 
 def test_integer():
@@ -119,6 +234,49 @@ def test_integer():
             integer("n", bad)
     with pytest.raises(ValueError, match=exactly("n must be at least 1, got 0")):
         integer("n", 0, low=1)
+
+
+def test_integers():
+    for values in ((3, 4), [3, 4], np.array([3, 4]), range(3, 5)):
+        assert integers("sizes", values) == (3, 4)
+        assert {type(value) for value in integers("sizes", values)} == {int}
+    assert integers("sizes", ()) == ()
+    for bad in (3, None, "34", {3: 4}):
+        with pytest.raises(TypeError, match=exactly(f"sizes must be a sequence of integers, got {bad!r}")):
+            integers("sizes", bad)
+    with pytest.raises(TypeError, match=exactly("sizes must be an integer, got 4.0")):
+        integers("sizes", (3, 4.0))
+    with pytest.raises(ValueError, match=exactly("sizes must be at least 1, got 0")):
+        integers("sizes", (3, 0), low=1)
+
+
+def test_boolean():
+    for value in (True, False, np.bool_(True), np.bool_(False)):
+        assert boolean("scaled", value) is bool(value)
+    for bad in (1, 0, "no", None, 1.0, np.array([True])):
+        with pytest.raises(TypeError, match=exactly(f"scaled must be True or False, got {bad!r}")):
+            boolean("scaled", bad)
+
+
+def test_function():
+    for value in (len, test_boolean, np.exp, int):
+        assert function("loss", value) is value
+    for bad in (None, "relu", 3):
+        with pytest.raises(TypeError, match=exactly(f"loss must be a function, got {bad!r}")):
+            function("loss", bad)
+
+
+def test_a_long_value_is_cut_short_in_its_error():
+    bad = "x" * 78
+    with pytest.raises(TypeError, match=exactly(f"rate must be a real number, got {bad!r}")):
+        number("rate", bad)
+    bad = "x" * 79
+    with pytest.raises(TypeError, match=exactly(f"rate must be a real number, got str '{'x' * 59}...")):
+        number("rate", bad)
+    rates = np.full(100, 1.5)
+    message = f"rate must be a finite number in [-inf, 1], got ndarray {repr(rates)[:60]}..."
+    with pytest.raises(ValueError, match=exactly(message)):
+        number("rate", rates, high=1, replicas=True)
 
 
 def test_same_shape():

@@ -22,6 +22,12 @@ THEME = [
 ]
 
 
+# Code and formulas that are wider than the box that they stand in, by their beginning.
+CUT_OFF = """() => [...document.querySelectorAll("div.highlight pre, mjx-container[display=true], div.math")]
+    .filter((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1)
+    .map((box) => (box.innerText || box.closest("[id]")?.id || "a formula").slice(0, 60))"""
+
+
 def pages():
     """Return the site's pages that a reader meets, as paths in the site."""
     if not HTML.exists():
@@ -93,6 +99,8 @@ def test_page(browser, address, page, size, theme):
         assert "\\(" not in tab.locator("body").inner_text()
         widths = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert widths[0] <= widths[1], f"the page is {widths[0]} px wide in a window of {widths[1]} px"
+        if size == "wide":
+            assert not (cut := tab.evaluate(CUT_OFF)), f"cut off at {SIZES[size]['width']} px: {cut}"
         violations = [
             f"{found['id']}: {found['help']}: {node['html'][:300]}"
             for found in Axe().run(tab).response["violations"]

@@ -1,13 +1,12 @@
 """The layer-normalized LSTM: where its norms sit, and what it forgets; test_recurrent.py has values and gradients."""
 
-import re
-
 import numpy as np
 import pytest
 
 from reglib.layers import recurrent
 from reglib.layers.layer_norm_lstm import LayerNormLSTM
 from reglib.layers.norm import layer_norm
+from tests.conftest import exactly
 from tests.reglib.layers.recurrent_reference import problem
 
 
@@ -22,7 +21,7 @@ def test_options_are_checked():
         ({"epsilon": -1.0}, "epsilon must be a finite number in [0, inf], got -1.0"),
     ]
     for options, message in cases:
-        with pytest.raises(ValueError, match="^" + re.escape(message) + "$"):
+        with pytest.raises(ValueError, match=exactly(message)):
             LayerNormLSTM(**options)
 
 
@@ -45,7 +44,7 @@ def test_the_carried_memory_is_raw_or_normalized(norm):
     other, (_, normalized), _ = recurrent.step(carried, params, x[:, 0], state)
     np.testing.assert_array_equal(output, other)
     np.testing.assert_array_equal(output, h)
-    np.testing.assert_allclose(normalized, layer_norm(c, params[-2], params[-1]), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(normalized, layer_norm(c, params["gain_c"], params["shift_c"]), rtol=0, atol=1e-14)
 
 
 def test_the_scale_of_a_product_is_forgotten_but_not_that_of_the_sum():
@@ -53,7 +52,8 @@ def test_the_scale_of_a_product_is_forgotten_but_not_that_of_the_sum():
     for cell, forgets in ((products, True), (gates, False)):
         params, x, state = problem(cell)
         one, _, _ = recurrent.forward(cell, params, x, state)
-        other, _, _ = recurrent.forward(cell, [params[0], 3 * params[1], *params[2:]], x, state)
+        other, _, _ = recurrent.forward(cell, params | {"w_h": 3 * params["w_h"]}, x, state)
         assert (np.abs(one - other).max() < 1e-10) == forgets
-        both, _, _ = recurrent.forward(cell, [3 * params[0], 3 * params[1], *params[2:]], x, state)
+        scaled = {name: 3 * params[name] for name in ("w_x", "w_h")}
+        both, _, _ = recurrent.forward(cell, params | scaled, x, state)
         np.testing.assert_allclose(both, one, rtol=0, atol=1e-10)

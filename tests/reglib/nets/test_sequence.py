@@ -1,4 +1,4 @@
-"""The recurrent layer with its readout: by hand, gradients under noise and padding, replicas, errors."""
+"""The recurrent layer with its readout: by hand, gradients under noise and padding, what stands in padding, errors."""
 
 import numpy as np
 import pytest
@@ -6,227 +6,355 @@ import pytest
 from reglib import gradcheck
 from reglib.layers import recurrent
 from reglib.layers.cells import GRU, LSTM, RNN
-from reglib.nets import sequence
-from reglib.noise.places import Noise
-from reglib.train import loop, optim
+from reglib.layers.layer_norm_lstm import LayerNormLSTM
+from reglib.nets.sequence import READOUTS, Sequence
+from reglib.noise import places
+from reglib.noise.affine import Noise
+from reglib.noise.kinds import Additive, Alpha, Bernoulli, Zoneout
+from reglib.train.loop import train
 from reglib.train.losses import softmax_cross_entropy, squared_error
+from reglib.train.optim import Adam
+from reglib.train.technique import value_and_grads
 from tests.conftest import exactly
 
 B, T, D, H, C = 5, 4, 3, 6, 4
 STEPS = np.arange(T) < np.array([4, 2, 1, 3, 4])[:, None]
+CELLS = [RNN(), LSTM(), GRU(), GRU(reset_after=False), LayerNormLSTM(), LayerNormLSTM(norm="gates")]
+LOSSES = [softmax_cross_entropy, squared_error]
 
 
-def problem(readout, loss, replicas=(), cell=None):
+def problem(readout="last", loss=softmax_cross_entropy, replicas=(), cell=None):
     rng = np.random.default_rng(3)
-    cell = LSTM() if cell is None else cell
-    params = sequence.init(rng, cell, D, H, C, replicas=replicas)
-    params = [p + 0.1 * rng.standard_normal(p.shape) for p in params]
+    net = Sequence(LSTM() if cell is None else cell, D, H, C, readout)
+    params = {name: p + 0.1 * rng.standard_normal(p.shape) for name, p in net.init(rng, replicas=replicas).items()}
     shape = (B,) if readout == "last" else (B, T)
     targets = rng.standard_normal((*shape, C)) if loss is squared_error else rng.integers(0, C, shape)
-    return cell, params, rng.standard_normal((B, T, D)), targets
+    return net, params, rng.standard_normal((B, T, D)), targets
+
+
+def of_cell(net, params):
+    return {name: params[name] for name in net.cell.shapes(1, 1)}
 
 
 def test_init_is_the_cell_then_the_readout():
-    rng = np.random.default_rng(0)
-    params = sequence.init(rng, LSTM(), D, 9, C, replicas=(50,), forget_bias=0.5)
-    again = np.random.default_rng(0)
+    rng, again = np.random.default_rng(0), np.random.default_rng(0)
+    params = Sequence(LSTM(), D, 9, C, forget_bias=0.5).init(rng, replicas=(50,))
+    assert list(params) == ["w_x", "w_h", "b", "w_out", "b_out"]
     cell = recurrent.init(again, LSTM(), D, 9, forget_bias=0.5, replicas=(50,))
-    for ours, theirs in zip(params, cell, strict=False):
-        np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(params[-2], again.uniform(-1, 1, (50, 9, C)) / 3)
-    np.testing.assert_array_equal(params[-1], np.zeros((50, C)))
-    assert (sequence.init(rng, LSTM(), D, H, C)[2][H : 2 * H] == 1).all()
-    single = sequence.init(rng, RNN(), D, H, C, dtype=np.float32)
-    assert {p.dtype for p in single} == {np.dtype(np.float32)}
-    assert [p.shape for p in single] == [(D, H), (H, H), (H,), (H, C), (C,)]
+    for name, array in cell.items():
+        np.testing.assert_array_equal(params[name], array)
+    np.testing.assert_array_equal(params["w_out"], again.uniform(-1, 1, (50, 9, C)) / 3)
+    np.testing.assert_array_equal(params["b_out"], np.zeros((50, C)))
+    assert (Sequence(LSTM(), D, H, C).init(rng)["b"][H : 2 * H] == 1).all()
+    single = Sequence(RNN(), D, H, C).init(rng, dtype=np.float32)
+    assert {p.dtype for p in single.values()} == {np.dtype(np.float32)}
+    assert [p.shape for p in single.values()] == [(D, H), (H, H), (H,), (H, C), (C,)]
 
 
-@pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU()])
+@pytest.mark.parametrize("cell", CELLS)
+def test_names_and_places_are_those_of_the_cell(cell):
+    net, params, x, _ = problem(cell=cell, replicas=(2,))
+    assert net.names() == tuple(params) == (*cell.shapes(1, 1), "w_out", "b_out")
+    expected = {"input": (2, B, T, D)} | dict.fromkeys(("recurrent", "candidate", "state_h"), (2, B, T, H))
+    expected |= dict.fromkeys(("state_c", "zone_h", "zone_c", "output"), (2, B, T, H))
+    if not cell.memory:
+        del expected["state_c"], expected["zone_c"]
+    if not cell.candidate:
+        del expected["candidate"]
+    assert net.places(params, x) == expected
+    assert list(net.places(params, x)) == list(expected)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_forward_is_what_it_says(cell):
-    _, params, x, _ = problem("last", squared_error, cell=cell)
-    output, _, _ = recurrent.forward(cell, params[:-2], x)
-    last, _ = sequence.forward(cell, params, x)
-    every, _ = sequence.forward(cell, params, x, readout="every")
+    net, params, x, _ = problem("last", cell=cell)
+    output, _, _ = recurrent.forward(cell, of_cell(net, params), x)
+    last, every = net.logits(params, x), Sequence(cell, D, H, C, "every").logits(params, x)
     assert last.shape == (B, C)
     assert every.shape == (B, T, C)
-    np.testing.assert_allclose(every, output @ params[-2] + params[-1], rtol=1e-12)
+    np.testing.assert_allclose(every, output @ params["w_out"] + params["b_out"], rtol=1e-12)
     np.testing.assert_allclose(last, every[:, -1], rtol=1e-12)
 
 
 def test_the_last_step_of_a_short_sequence_is_its_own_last_step():
-    cell, params, x, _ = problem("last", squared_error)
-    padded, _ = sequence.forward(cell, params, x, steps=STEPS)
+    net, params, x, _ = problem()
+    padded = net.logits(params, x, steps=STEPS)
     for row, length in enumerate(STEPS.sum(axis=1)):
-        alone, _ = sequence.forward(cell, params, x[row : row + 1, :length])
-        np.testing.assert_allclose(padded[row], alone[0], rtol=1e-12)
+        np.testing.assert_allclose(padded[row], net.logits(params, x[row : row + 1, :length])[0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("loss", [softmax_cross_entropy, squared_error])
+# Gradients
+
+KINDS = dict.fromkeys(("recurrent", "candidate", "state_h", "state_c"), Bernoulli(0.4)) | {
+    "input": Alpha(0.4),
+    "zone_h": Zoneout(0.4),
+    "output": Additive(0.4),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("steps", [None, STEPS])
-@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("replicas", [(), (2,)])
 def test_gradients_under_noise(readout, loss, steps, replicas):
-    cell, params, x, targets = problem(readout, loss, replicas)
+    net, params, x, targets = problem(readout, loss, replicas)
     rng = np.random.default_rng(5)
-    places = dict.fromkeys(("input", "recurrent", "candidate", "state_h", "state_c", "zone_h", "output"), 0.4)
-    noise = recurrent.draw_noise(rng, cell, params, B, T, **places)
-    assert (noise.output == 0).any()
+    noise = places.draw(rng, KINDS, net.places(params, x))
+    assert noise["input"].offset is not None
+    assert noise["output"].offset is not None
 
     def run(p):
-        options = {"readout": readout, "noise": noise, "steps": steps, "loss": loss}
-        return sequence.loss_and_grads(cell, p, x, targets, **options)
+        return value_and_grads(net, p, x, targets, noise=noise, loss=loss, steps=steps)
 
     assert np.shape(run(params)[0]) == replicas
-    logits, _ = sequence.forward(cell, params, x, readout=readout, noise=noise, steps=steps)
-    expected = sequence.mean_loss(logits, targets, readout=readout, steps=steps, loss=loss)
+    expected, _ = net.cost(loss, net.logits(params, x, noise=noise, steps=steps), targets, steps=steps)
     np.testing.assert_allclose(run(params)[0], expected, rtol=1e-14)
     gradcheck.check(lambda p: run(p)[0].sum(), lambda p: run(p)[1], params, rng, tolerance=1e-5)
 
 
-def test_the_loss_is_that_of_the_last_step_by_default_and_keeps_the_dtype():
-    _, _, _, labels = problem("last", softmax_cross_entropy)
+@pytest.mark.parametrize("readout", READOUTS)
+def test_everything_is_the_parameters_and_the_input(readout):
+    net, params, x, _ = problem(readout)
+    noise = places.draw(np.random.default_rng(5), KINDS, net.places(params, x))
+    cotangent = np.random.default_rng(6).standard_normal(net.logits(params, x).shape)
+
+    def gradient(x):
+        _, cache = net.forward(params, x, noise=noise, steps=STEPS)
+        found = net.backward(params, cache, cotangent, everything=True)
+        assert found.noise == {}
+        return found.x
+
+    gradcheck.check(
+        lambda x: np.sum(cotangent * net.logits(params, x, noise=noise, steps=STEPS)),
+        gradient,
+        x,
+        np.random.default_rng(7),
+        tolerance=1e-5,
+    )
+    assert (gradient(x)[~STEPS] == 0).all()
+
+
+# The loss
+
+
+def test_the_loss_of_the_last_step_is_the_loss_and_every_step_keeps_the_dtype():
+    last, _, _, labels = problem()
+    every = Sequence(LSTM(), D, H, C, "every")
     logits = np.random.default_rng(1).standard_normal((B, C), dtype=np.float32)
-    assert sequence.mean_loss(logits, labels) == softmax_cross_entropy(logits, labels)[0]
-    every, labels = np.repeat(logits[:, None], T, axis=1), np.repeat(labels[:, None], T, axis=1)
+    expected, expected_grad = softmax_cross_entropy(logits, labels)
     for steps in (None, STEPS):
-        assert sequence.mean_loss(every, labels, readout="every", steps=steps).dtype == np.float32
+        value, grad = last.cost(softmax_cross_entropy, logits, labels, steps=steps)
+        assert value == expected
+        np.testing.assert_array_equal(grad, expected_grad)
+    logits, labels = np.repeat(logits[:, None], T, axis=1), np.repeat(labels[:, None], T, axis=1)
+    for steps in (None, STEPS):
+        value, grad = every.cost(softmax_cross_entropy, logits, labels, steps=steps)
+        assert value.dtype == grad.dtype == np.float32
+        assert grad.shape == logits.shape
 
 
-@pytest.mark.parametrize("loss", [softmax_cross_entropy, squared_error])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_at_every_step_is_the_mean_over_the_steps_that_there_are(loss):
-    cell, params, x, targets = problem("every", loss)
-    logits, _ = sequence.forward(cell, params, x, readout="every", steps=STEPS)
-    expected, _ = loss(logits[STEPS], targets[STEPS])
-    value, _ = sequence.loss_and_grads(cell, params, x, targets, readout="every", steps=STEPS, loss=loss)
+    net, params, x, targets = problem("every", loss)
+    logits = net.logits(params, x, steps=STEPS)
+    expected, expected_grad = loss(logits[STEPS], targets[STEPS])
+    value, grad = net.cost(loss, logits, targets, steps=STEPS)
     assert value == pytest.approx(expected, rel=1e-12)
-    options = {"readout": "every", "steps": STEPS, "loss": loss}
-    assert sequence.mean_loss(logits, targets, **options) == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(grad[STEPS], expected_grad, rtol=1e-12)
+    assert not grad[~STEPS].any()
     whole, _ = loss(logits.reshape(B * T, C), targets.reshape(B * T, *targets.shape[2:]))
-    assert sequence.mean_loss(logits, targets, readout="every", loss=loss) == pytest.approx(whole, rel=1e-12)
+    assert net.cost(loss, logits, targets)[0] == pytest.approx(whole, rel=1e-12)
     assert abs(whole - expected) > 1e-3
 
 
-def test_what_stands_beyond_a_sequence_has_no_influence():
-    cell, params, x, labels = problem("every", softmax_cross_entropy)
-    other, wrong = np.where(STEPS[..., None], x, 9.0), np.where(STEPS, labels, (labels + 1) % C)
-    results = [
-        (*sequence.loss_and_grads(cell, params, *data, readout="every", steps=STEPS), *data)
-        for data in ((x, labels), (other, wrong))
-    ]
-    assert results[0][0] == pytest.approx(results[1][0], rel=1e-14)
-    for one, two in zip(results[0][1], results[1][1], strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-12)
-    shares = [sequence.accuracy(cell, params, *r[2:], readout="every", steps=STEPS) for r in results]
-    assert shares[0] == shares[1]
+def test_classes_as_probabilities_at_every_step():
+    net, params, x, labels = problem("every")
+    hard = value_and_grads(net, params, x, labels, steps=STEPS)
+    soft = value_and_grads(net, params, x, np.eye(C)[labels], steps=STEPS)
+    assert soft[0] == pytest.approx(hard[0], rel=1e-13)
+    for name, gradient in hard[1].items():
+        np.testing.assert_allclose(soft[1][name], gradient, rtol=1e-11, atol=1e-15)
 
 
-@pytest.mark.parametrize("readout", ["last", "every"])
-@pytest.mark.parametrize("loss", [softmax_cross_entropy, squared_error])
+# Padding
+
+
+@pytest.mark.parametrize("padding", [0.0, 9.0, 1e200, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("noisy", [False, True])
+def test_what_stands_in_padded_steps_reaches_neither_loss_nor_gradients(noisy, cell, readout, padding):
+    net, params, x, labels = problem(readout, cell=cell, replicas=(2,))
+    own = dict.fromkeys(("recurrent", "state_h"), Bernoulli(0.4))
+    kinds = own | {"input": Alpha(0.4), "zone_h": Zoneout(0.4), "output": Additive(0.3)} if noisy else {}
+    noise = places.draw(np.random.default_rng(5), kinds, net.places(params, x))
+    wrong = labels if readout == "last" else np.where(STEPS, labels, -100)
+    results = []
+    for inputs, y in ((x, labels), (np.where(STEPS[..., None], x, padding), wrong)):
+        logits, cache = net.forward(params, inputs, noise=noise, steps=STEPS)
+        value, grad = net.cost(softmax_cross_entropy, logits, y, steps=STEPS)
+        results.append((value, net.backward(params, cache, grad, everything=True)))
+    (value, grads), (padded_value, padded) = results
+    np.testing.assert_array_equal(padded_value, value)
+    np.testing.assert_array_equal(padded.x, grads.x)
+    for name, gradient in grads.params.items():
+        np.testing.assert_array_equal(padded.params[name], gradient)
+        assert np.isfinite(gradient).all()
+
+
+def test_padding_of_masks_of_their_own_and_in_targets_that_are_numbers():
+    """An untied mask acts inside of the layer, on an input whose padding is already gone."""
+    net, params, x, targets = problem("every", squared_error)
+    kinds = {"input": Bernoulli(0.4, gates=4), "recurrent": Bernoulli(0.4, gates=4)}
+    noise = places.draw(np.random.default_rng(5), kinds, net.places(params, x))
+    there = STEPS[..., None]
+    options = {"noise": noise, "loss": squared_error, "steps": STEPS}
+    value, grads = value_and_grads(net, params, x, targets, **options)
+    padded = np.where(there, x, np.nan), np.where(there, targets, np.nan)
+    again, padded_grads = value_and_grads(net, params, *padded, **options)
+    assert again == value
+    for name, gradient in grads.items():
+        np.testing.assert_array_equal(padded_grads[name], gradient)
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_a_replica_is_safe_from_its_own_padding_in_inputs_that_all_share(readout):
+    """Where one replica has a step and another one has none, NaN is the first one's alone."""
+    net, params, x, labels = problem(readout, replicas=(2,))
+    steps = np.stack([STEPS, np.ones_like(STEPS)])
+    x = np.where(STEPS[..., None], x, np.nan)
+    value, grads = value_and_grads(net, params, x, labels, steps=steps)
+    one = {name: p[0] for name, p in params.items()}
+    alone, alone_grads = value_and_grads(net, one, x, labels, steps=STEPS)
+    assert value[0] == pytest.approx(alone, rel=1e-13)
+    assert np.isnan(value[1])
+    for name, gradient in alone_grads.items():
+        np.testing.assert_allclose(grads[name][0], gradient, rtol=1e-11, atol=1e-15)
+
+
+# Replicas
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_replicas_are_a_loop_over_models(readout, loss):
-    cell, params, x, targets = problem(readout, loss, (3,))
-    rng = np.random.default_rng(6)
+    net, params, x, targets = problem(readout, loss, (3,))
     xs = np.stack([x, -x, x + 1])
     several = np.stack([targets, targets[::-1], targets])
     steps = np.stack([STEPS, STEPS[::-1], np.ones_like(STEPS)])
-    noise = recurrent.draw_noise(rng, cell, params, B, T, recurrent=0.3, output=0.3)
-    value, grads = sequence.loss_and_grads(
-        cell, params, xs, several, readout=readout, noise=noise, steps=steps, loss=loss
-    )
+    kinds = dict.fromkeys(("recurrent", "output"), Bernoulli(0.3))
+    noise = places.draw(np.random.default_rng(6), kinds, net.places(params, xs))
+    value, grads = value_and_grads(net, params, xs, several, noise=noise, steps=steps, loss=loss)
     for s in range(3):
-        own = Noise(recurrent=noise.recurrent[s], output=noise.output[s])
-        options = {"readout": readout, "noise": own, "steps": steps[s], "loss": loss}
-        one = [p[s] for p in params]
-        alone, alone_grads = sequence.loss_and_grads(cell, one, xs[s], several[s], **options)
+        own = {place: Noise(entry.gain[s]) for place, entry in noise.items()}
+        one = {name: p[s] for name, p in params.items()}
+        options = {"noise": own, "steps": steps[s], "loss": loss}
+        alone, alone_grads = value_and_grads(net, one, xs[s], several[s], **options)
         assert value[s] == pytest.approx(alone, rel=1e-12)
-        for g, h in zip(grads, alone_grads, strict=True):
-            np.testing.assert_allclose(g[s], h, rtol=1e-10, atol=1e-14)
-        if loss is softmax_cross_entropy:
-            shares = sequence.accuracy(cell, params, xs, several, readout=readout, steps=steps)
-            assert shares[s] == sequence.accuracy(cell, one, xs[s], several[s], readout=readout, steps=steps[s])
+        for name, gradient in alone_grads.items():
+            np.testing.assert_allclose(grads[name][s], gradient, rtol=1e-10, atol=1e-14)
 
 
-def test_shared_data_and_data_of_their_own_alike():
-    for readout in sequence.READOUTS:
-        cell, params, x, labels = problem(readout, softmax_cross_entropy, (2,))
-        shared, _ = sequence.loss_and_grads(cell, params, x, labels, readout=readout)
-        own, _ = sequence.loss_and_grads(cell, params, np.stack([x, x]), np.stack([labels, labels]), readout=readout)
-        np.testing.assert_allclose(shared, own, rtol=1e-14)
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("steps", [None, STEPS])
+def test_shared_data_and_data_of_their_own_alike(readout, steps):
+    net, params, x, labels = problem(readout, replicas=(2,))
+    shared, _ = value_and_grads(net, params, x, labels, steps=steps)
+    own, _ = value_and_grads(
+        net, params, np.stack([x, x]), np.stack([labels] * 2), steps=None if steps is None else np.stack([steps] * 2)
+    )
+    np.testing.assert_allclose(shared, own, rtol=1e-14)
 
 
-def test_accuracy_by_hand():
-    cell, params, x, _ = problem("last", softmax_cross_entropy)
-    params = [np.zeros_like(p) for p in params]
-    params[-1][:] = (0, 2, 1, 0)
-    assert sequence.accuracy(cell, params, x, [1, 0, 1, 1, 1]) == 0.8
-    labels = np.ones((B, T), int)
-    labels[0, 0] = 0
-    assert sequence.accuracy(cell, params, x, labels, readout="every") == 19 / 20
-    assert sequence.accuracy(cell, params, x, labels, readout="every", steps=STEPS) == 13 / 14
-
-
-def test_accuracy_of_short_sequences_and_of_replicas():
-    cell, params, x, _ = problem("last", softmax_cross_entropy, (2,))
-    logits, _ = sequence.forward(cell, params, x, steps=STEPS)
-    labels = logits.argmax(axis=-1)
-    assert sequence.accuracy(cell, params, x, labels, steps=STEPS).tolist() == [1, 1]
-    assert (sequence.forward(cell, params, x)[0].argmax(axis=-1) != labels).any()
-    every = sequence.forward(cell, params, x, readout="every")[0].argmax(axis=-1)
-    shares = sequence.accuracy(cell, params, x, every[0], readout="every")
-    assert shares.tolist() == [1, (every[1] == every[0]).mean()]
-    assert sequence.accuracy(cell, params, x, labels[0])[0] == (every[0][:, -1] == labels[0]).mean()
+# Zoneout at inference, and the rest
 
 
 def test_zoneout_at_inference():
-    cell, params, x, _ = problem("last", softmax_cross_entropy)
-    noise = Noise(zone_h=0.5, zone_c=0.25)
-    logits, _ = sequence.forward(cell, params, x, noise=noise)
-    plain, _ = sequence.forward(cell, params, x)
+    net, params, x, _ = problem("every")
+    kinds = {"zone_h": Zoneout(0.5), "zone_c": Zoneout(0.25), "input": Bernoulli(0.5)}
+    noise = places.expected(kinds, net.places(params, x))
+    assert list(noise) == ["zone_h", "zone_c"]
+    logits = net.logits(params, x, noise=noise)
+    plain = net.logits(params, x)
+    h, c = np.zeros((B, H)), np.zeros((B, H))
+    for t in range(T):
+        new, (_, new_c), _ = recurrent.step(LSTM(), of_cell(net, params), x[:, t], (h, c))
+        h, c = 0.5 * h + 0.5 * new, 0.25 * c + 0.75 * new_c
+        np.testing.assert_allclose(logits[:, t], h @ params["w_out"] + params["b_out"], rtol=1e-12)
     assert np.abs(logits - plain).max() > 1e-3
-    assert sequence.accuracy(cell, params, x, logits.argmax(axis=-1), noise=noise) == 1
 
 
 def test_it_learns_and_stays_float32():
     rng = np.random.default_rng(2)
     x = rng.standard_normal((40, 6, 1)).astype(np.float32)
     labels = (x[:, 1, 0] > 0).astype(int)
-    start = sequence.init(rng, GRU(), 1, 8, 2, dtype=np.float32)
-
-    def step(params, rows):
-        return sequence.loss_and_grads(GRU(), params, x[rows], labels[rows])
-
-    assert {g.dtype for g in step(start, np.arange(40))[1]} == {np.dtype(np.float32)}
-    run = loop.train(start, step, optim.Adam(0.02), [np.arange(40)] * 80)
+    net = Sequence(GRU(), 1, 8, 2)
+    run = train(net, net.init(rng, dtype=np.float32), Adam(0.02), [np.arange(40)] * 80, data=(x, labels))
     assert run.losses[-1] < 0.3 * run.losses[0]
-    assert {p.dtype for p in run.params} == {np.dtype(np.float32)}
+    assert {p.dtype for p in run.params.values()} == {np.dtype(np.float32)}
 
 
 def test_nothing_changes_in_place():
-    cell, params, x, labels = problem("every", softmax_cross_entropy)
-    kept = [array.copy() for array in (*params, x, labels)]
-    sequence.loss_and_grads(cell, params, x, labels, readout="every", steps=STEPS)
-    for array, before in zip((*params, x, labels), kept, strict=True):
+    net, params, x, labels = problem("every")
+    kept = [array.copy() for array in (*params.values(), x, labels, STEPS)]
+    value_and_grads(net, params, x, labels, steps=STEPS)
+    for array, before in zip((*params.values(), x, labels, STEPS), kept, strict=True):
         np.testing.assert_array_equal(array, before)
 
 
-def test_bad_input_is_named():
-    cell, params, x, labels = problem("every", softmax_cross_entropy, (2,))
-    with pytest.raises(TypeError, match=r"^rng must be a numpy.random.Generator"):
-        sequence.init(0, cell, D, H, C)
-    with pytest.raises(ValueError, match=exactly("outputs must be at least 1, got 0")):
-        sequence.init(np.random.default_rng(0), cell, D, H, 0)
-    message = exactly("readout must be one of 'last', 'every'; got 'first'")
-    for call in (sequence.forward, lambda *a, **k: sequence.accuracy(*a, labels, **k)):
-        with pytest.raises(ValueError, match=message):
-            call(cell, params, x, readout="first")
-    with pytest.raises(ValueError, match=message):
-        sequence.mean_loss(x, labels, readout="first")
+# Errors
+
+
+def test_bad_options_are_named():
+    for name in ("inputs", "hidden", "outputs"):
+        with pytest.raises(ValueError, match=exactly(f"{name} must be at least 1, got 0")):
+            Sequence(LSTM(), **({"inputs": D, "hidden": H, "outputs": C} | {name: 0}))
+    with pytest.raises(ValueError, match=exactly("readout must be one of 'last', 'every'; got 'first'")):
+        Sequence(LSTM(), D, H, C, "first")
+    with pytest.raises(TypeError, match=r"^cell must be a cell such as LSTM\(\), from reglib.layers.cells; got <class"):
+        Sequence(LSTM, D, H, C)
+    with pytest.raises(TypeError, match=r"^forget_bias must be a real number"):
+        Sequence(LSTM(), D, H, C, forget_bias="one")
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_sequences_without_a_step_are_named(readout):
+    net, params, x, _ = problem(readout, replicas=(2,))
     with pytest.raises(ValueError, match=exactly("x must have at least one step, got shape (5, 0, 3)")):
-        sequence.forward(cell, params, x[:, :0])
-    message = exactly("targets must have shape (2, 5, 4), or (5, 4) for all replicas; got (5, 3)")
+        net.forward(params, x[:, :0])
+
+
+def test_a_batch_without_a_step_is_named():
+    net, params, x, labels = problem("every", replicas=(2,))
+    nowhere = np.zeros_like(STEPS)
+    for steps in (nowhere, np.stack([STEPS, nowhere])):
+        with pytest.raises(ValueError, match=exactly("steps must have at least one step in every batch, got none")):
+            value_and_grads(net, params, x, labels, steps=steps)
+    # after the last step, it is the initial state that is read
+    last = problem("last", replicas=(2,))[0]
+    logits = last.logits(params, x, steps=nowhere)
+    np.testing.assert_array_equal(logits, np.broadcast_to(params["b_out"][:, None], (2, B, C)))
+
+
+def test_targets_and_steps_that_do_not_fit_are_named():
+    net, params, x, labels = problem("every", replicas=(2,))
+    with pytest.raises(
+        ValueError, match=exactly("y must have shape (2, 5, 4), or (5, 4) for all replicas; got (5, 3)")
+    ):
+        value_and_grads(net, params, x, labels[:, :3])
+    message = exactly("y must have shape (2, 5, 4, 4), or (5, 4, 4) for all replicas; got (5, 4, 3)")
     with pytest.raises(ValueError, match=message):
-        sequence.loss_and_grads(cell, params, x, labels[:, :3], readout="every")
-    message = exactly("targets must have shape (2, 5, 4, 4), or (5, 4, 4) for all replicas; got (5, 4, 3)")
-    with pytest.raises(ValueError, match=message):
-        sequence.loss_and_grads(cell, params, x, np.ones((B, T, 3)), readout="every", loss=squared_error)
-    with pytest.raises(ValueError, match=exactly("targets must have shape (2, 5), or (5,) for all replicas; got (2,)")):
-        sequence.accuracy(cell, params, x, labels[0, :2])
+        value_and_grads(net, params, x, np.ones((B, T, 3)), loss=squared_error)
+    with pytest.raises(
+        ValueError, match=exactly("steps must have shape (2, 5, 4), or (5, 4) for all replicas; got (4,)")
+    ):
+        value_and_grads(net, params, x, labels, steps=STEPS[0])
+    for readout in READOUTS:
+        net, params, x, _ = problem(readout)
+        logits, cache = net.forward(params, x)
+        message = f"grad must have the shape of the logits, {logits.shape}; got {logits[:1].shape}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            net.backward(params, cache, logits[:1])
+        message = f"grad must have the shape of the logits, {logits.shape}; got {logits.swapaxes(0, 1).shape}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            net.backward(params, cache, logits.swapaxes(0, 1))

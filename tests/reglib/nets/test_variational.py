@@ -6,9 +6,14 @@ from scipy.integrate import quad
 from scipy.special import dawsn
 
 from reglib import gradcheck
-from reglib.nets import mlp, variational
+from reglib.nets import variational
+from reglib.nets.mlp import MLP, hidden
 from reglib.noise import masks
+from reglib.noise.affine import Noise
+from reglib.train.loop import train
 from reglib.train.losses import softmax_cross_entropy
+from reglib.train.optim import SGD, Adam
+from reglib.train.technique import value_and_grads
 from tests.conftest import exactly
 from tests.statistical import assert_mean, assert_normal_variance
 
@@ -148,113 +153,145 @@ def test_the_integral_is_taken_in_double_precision(function):
     np.testing.assert_array_equal(function(log_alpha), function(log_alpha.astype(float)).astype(np.float32))
 
 
-def problem(sizes=(4, 6, 5, 3), replicas=(), units=False, batch=7):
-    """Parameters with log alphas that differ, examples, labels, and standard normal numbers."""
-    draw = rng(3)
-    params = variational.start(mlp.init(draw, sizes, replicas=replicas), 0.3)
-    for index in range(2 * len(sizes) - 2, len(params)):
-        width = sizes[index - 2 * len(sizes) + 3] if units else 1
-        params[index] = draw.normal(size=(*replicas, width)) - 0.5
+def problem(sizes=(4, 6, 5, 3), replicas=(), units=False, batch=7, activation="relu"):
+    """Return a network, parameters with log alphas that differ, examples, labels, and standard normal numbers."""
+    draw, net = rng(3), MLP(sizes, activation)
+    params = variational.start(net.init(draw, replicas=replicas), 0.3)
+    for layer, width in enumerate(sizes[1:-1], start=1):
+        params[f"log_alpha{layer}"] = draw.normal(size=(*replicas, width if units else 1)) - 0.5
     x, labels = draw.normal(size=(*replicas, batch, sizes[0])), draw.integers(sizes[-1], size=(*replicas, batch))
-    return params, x, labels, [draw.standard_normal((*replicas, batch, width)) for width in sizes[1:-1]]
+    return net, params, x, labels, [draw.standard_normal((*replicas, batch, width)) for width in sizes[1:-1]]
+
+
+def log_alphas(params):
+    return [array for name, array in params.items() if name.startswith("log_alpha")]
 
 
 @pytest.mark.parametrize("units", [False, True])
 @pytest.mark.parametrize("sizes", [(4, 6, 3), (4, 6, 5, 3)])
 def test_the_objective_is_loss_plus_divergence(sizes, units):
-    params, x, labels, epsilon = problem(sizes, units=units)
-    net, log_alphas = params[: 2 * len(sizes) - 2], params[2 * len(sizes) - 2 :]
-    noise = [None, *(1 + np.exp(a / 2) * e for a, e in zip(log_alphas, epsilon, strict=True))]
-    logits, _ = mlp.forward(net, x, noise=noise)
-    total = sum(
-        variational.kl(np.broadcast_to(a, e.shape[-1:])).sum() for a, e in zip(log_alphas, epsilon, strict=True)
-    )
-    value, grads = variational.loss_and_grads(params, x, labels, epsilon, examples=50, weight=0.5)
-    assert value == pytest.approx(softmax_cross_entropy(logits, labels)[0] + 0.5 / 50 * total, rel=1e-13)
-    plain = mlp.loss_and_grads(net, x, labels, noise=noise)[1]
-    for ours, theirs in zip(grads[: len(net)], plain, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
-    assert [grad.shape for grad in grads] == [param.shape for param in params]
+    net, params, x, labels, epsilon = problem(sizes, units=units)
+    own, strengths = {name: params[name] for name in net.names()}, log_alphas(params)
+    gains = [1 + np.exp(a / 2) * e for a, e in zip(strengths, epsilon, strict=True)]
+    noise = dict(zip(hidden(len(gains)), map(Noise, gains), strict=True))
+    total = sum(variational.kl(np.broadcast_to(a, e.shape[-1:])).sum() for a, e in zip(strengths, epsilon, strict=True))
+    value, grads = variational.loss_and_grads(net, params, x, labels, epsilon, examples=50, weight=0.5)
+    loss = softmax_cross_entropy(net.logits(own, x, noise=noise), labels)[0]
+    assert value == pytest.approx(loss + 0.5 / 50 * total, rel=1e-13)
+    for name, gradient in value_and_grads(net, own, x, labels, noise=noise)[1].items():
+        np.testing.assert_allclose(grads[name], gradient, rtol=1e-12, atol=1e-15)
+    assert [(name, g.shape) for name, g in grads.items()] == [(name, p.shape) for name, p in params.items()]
 
 
 def test_without_weight_only_the_loss_is_left():
-    params, x, labels, epsilon = problem()
-    value, grads = variational.loss_and_grads(params, x, labels, epsilon, examples=50, weight=0)
-    full, full_grads = variational.loss_and_grads(params, x, labels, epsilon, examples=1)
-    kl = [width * variational.kl(a)[0] for width, a in zip((6, 5), params[6:], strict=True)]
+    net, params, x, labels, epsilon = problem()
+    value, grads = variational.loss_and_grads(net, params, x, labels, epsilon, examples=50, weight=0)
+    full, full_grads = variational.loss_and_grads(net, params, x, labels, epsilon, examples=1)
+    kl = [width * variational.kl(a)[0] for width, a in zip((6, 5), log_alphas(params), strict=True)]
     assert full - value == pytest.approx(sum(kl), rel=1e-12)
-    for width, a, with_kl, without in zip((6, 5), params[6:], full_grads[6:], grads[6:], strict=True):
-        np.testing.assert_allclose(with_kl - without, width * variational.kl_gradient(a), rtol=1e-9)
+    for width, name in ((6, "log_alpha1"), (5, "log_alpha2")):
+        expected = width * variational.kl_gradient(params[name])
+        np.testing.assert_allclose(full_grads[name] - grads[name], expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
 @pytest.mark.parametrize("form", variational.FORMS)
 @pytest.mark.parametrize("units", [False, True])
 def test_all_gradients_match_central_differences(activation, form, units):
-    params, x, labels, epsilon = problem(units=units)
+    net, params, x, labels, epsilon = problem(units=units, activation=activation)
 
     def run(p):
-        return variational.loss_and_grads(
-            p, x, labels, epsilon, examples=9, weight=0.7, form=form, activation=activation
-        )
+        return variational.loss_and_grads(net, p, x, labels, epsilon, examples=9, weight=0.7, form=form)
 
     gradcheck.check(lambda p: run(p)[0], lambda p: run(p)[1], params, rng())
 
 
 @pytest.mark.parametrize("units", [False, True])
-def test_replicas_are_trained_apart(units):
-    params, x, labels, epsilon = problem(replicas=(3,), units=units)
-    value, grads = variational.loss_and_grads(params, x, labels, epsilon, examples=20)
+@pytest.mark.parametrize("shared", [False, True])
+def test_replicas_are_trained_apart(units, shared):
+    net, params, x, labels, epsilon = problem(replicas=(3,), units=units)
+    if shared:
+        x, labels = x[0], labels[0]
+    value, grads = variational.loss_and_grads(net, params, x, labels, epsilon, examples=20)
     assert value.shape == (3,)
     for s in range(3):
-        alone, alone_grads = variational.loss_and_grads(
-            [p[s] for p in params], x[s], labels[s], [e[s] for e in epsilon], examples=20
-        )
+        one, data = {name: p[s] for name, p in params.items()}, (x, labels) if shared else (x[s], labels[s])
+        alone, alone_grads = variational.loss_and_grads(net, one, *data, [e[s] for e in epsilon], examples=20)
         assert value[s] == pytest.approx(alone, rel=1e-13)
-        for ours, theirs in zip(grads, alone_grads, strict=True):
-            np.testing.assert_allclose(ours[s], theirs, rtol=1e-11, atol=1e-14)
+        for name, gradient in alone_grads.items():
+            np.testing.assert_allclose(grads[name][s], gradient, rtol=1e-11, atol=1e-14)
 
 
 def test_single_precision_stays_and_nothing_changes_in_place():
-    params, x, labels, epsilon = problem(replicas=(2,))
-    params, epsilon = [p.astype(np.float32) for p in params], [e.astype(np.float32) for e in epsilon]
-    x, before = x.astype(np.float32), [p.astype(np.float32) for p in params]
-    value, grads = variational.loss_and_grads(params, x, labels, epsilon, examples=20)
+    net, params, x, labels, epsilon = problem(replicas=(2,))
+    params = {name: p.astype(np.float32) for name, p in params.items()}
+    epsilon, x = [e.astype(np.float32) for e in epsilon], x.astype(np.float32)
+    before = [array.copy() for array in (*params.values(), *epsilon, x)]
+    value, grads = variational.loss_and_grads(net, params, x, labels, epsilon, examples=20)
     assert value.dtype == np.float32
-    assert {grad.dtype for grad in grads} == {np.dtype(np.float32)}
-    for array, kept in zip(params, before, strict=True):
+    assert {grad.dtype for grad in grads.values()} == {np.dtype(np.float32)}
+    for array, kept in zip((*params.values(), *epsilon, x), before, strict=True):
         np.testing.assert_array_equal(array, kept)
 
 
 def test_start_has_one_log_alpha_a_hidden_layer():
-    net = mlp.init(rng(), (4, 6, 5, 3), replicas=(2,), dtype=np.float32)
-    params = variational.start(net, 0.2)
-    assert len(params) == 8
-    for ours, theirs in zip(params, net, strict=False):
-        assert ours is theirs
-    for log_alpha in params[6:]:
+    own = MLP((4, 6, 5, 3)).init(rng(), replicas=(2,), dtype=np.float32)
+    params = variational.start(own, 0.2)
+    assert list(params) == [*own, "log_alpha1", "log_alpha2"]
+    assert list(own) == ["w1", "b1", "w2", "b2", "w3", "b3"]
+    assert all(params[name] is array for name, array in own.items())
+    for log_alpha in log_alphas(params):
         assert log_alpha.shape == (2, 1)
         assert log_alpha.dtype == np.float32
         np.testing.assert_allclose(np.exp(log_alpha), 0.25, rtol=1e-6)
-    for sizes in ((4, 3), (4, 6, 3), (4, 7, 6, 5, 3), (4, 8, 7, 6, 5, 3)):
-        net = mlp.init(rng(), sizes)
-        assert len(variational.start(net, 0.2)) == len(net) + len(sizes) - 2
+    for sizes in ((4, 6, 3), (4, 7, 6, 5, 3), (4, 8, 7, 6, 5, 3)):
+        assert len(log_alphas(variational.start(MLP(sizes).init(rng()), 0.2))) == len(sizes) - 2
+
+
+def test_it_trains_as_a_function_and_its_strengths_move():
+    """A whole model in one function: `train` wants ``(params, *batch) -> loss, grads`` and no more."""
+    net, params, x, labels, _ = problem(batch=30)
+    draw = rng(4)
+
+    def model(params, x, labels):
+        epsilon = [masks.normal(draw, (len(x), width), 1.0) for width in (6, 5)]
+        return variational.loss_and_grads(net, params, x, labels, epsilon, examples=30)
+
+    run = train(model, params, Adam(0.02), [(x, labels)] * 100)
+    assert run.losses[-20:].mean() < run.losses[:20].mean()
+    assert all((run.params[name] != params[name]).all() for name in ("log_alpha1", "log_alpha2"))
+    # a decay of the weights leaves the strengths alone, for their role is another one
+    optimizer, zeros = SGD(0.1, weight_decay=1.0, decay_on="weight"), {name: 0 * p for name, p in params.items()}
+    decayed = train(lambda p, batch: (0.0, zeros), params, optimizer, range(1)).params
+    np.testing.assert_array_equal(decayed["log_alpha1"], params["log_alpha1"])
+    np.testing.assert_allclose(decayed["w1"], 0.9 * params["w1"], rtol=1e-14)
 
 
 def test_bad_input():
-    params, x, labels, epsilon = problem()
+    net, params, x, labels, epsilon = problem()
     call = variational.loss_and_grads
-    with pytest.raises(ValueError, match=r"^params must be W1, b1, .* hidden layers; got 7 arrays$"):
-        call(params[:-1], x, labels, epsilon, examples=5)
-    with pytest.raises(ValueError, match=r"^params must be W1, b1, .* hidden layers; got 2 arrays$"):
-        call(params[:2], x, labels, [], examples=5)
+    own = {name: params[name] for name in net.names()}
+    text = "params must be a dict by name, w1, b1, w2, b2, w3, b3, log_alpha1, log_alpha2; got {}"
+    swapped = own | {name: params[name] for name in ("log_alpha2", "log_alpha1")}
+    extra = params | {"log_alpha3": params["log_alpha1"]}
+    fewer = {name: array for name, array in params.items() if name != "log_alpha2"}
+    without = {name: array for name, array in params.items() if name != "b3"}
+    for wrong in (swapped, extra, fewer, without, own):
+        with pytest.raises(ValueError, match=exactly(text.format(", ".join(wrong)))):
+            call(net, wrong, x, labels, epsilon, examples=5)
+    with pytest.raises(ValueError, match=exactly(text.format("list"))):
+        call(net, list(params.values()), x, labels, epsilon, examples=5)
     message = exactly("epsilon must hold one array for each of the 2 hidden layers, got 1")
     with pytest.raises(ValueError, match=message):
-        call(params, x, labels, epsilon[:1], examples=5)
+        call(net, params, x, labels, epsilon[:1], examples=5)
     with pytest.raises(ValueError, match=exactly("examples must be at least 1, got 0")):
-        call(params, x, labels, epsilon, examples=0)
+        call(net, params, x, labels, epsilon, examples=0)
     with pytest.raises(ValueError, match=exactly("weight must be a finite number in [0, inf], got -1")):
-        call(params, x, labels, epsilon, examples=5, weight=-1)
+        call(net, params, x, labels, epsilon, examples=5, weight=-1)
+    with pytest.raises(
+        ValueError, match=exactly("log_alpha must have shape (1,) or (6,) beside epsilon of shape (7, 6); got (2,)")
+    ):
+        call(net, params | {"log_alpha1": np.zeros(2)}, x, labels, epsilon, examples=5)
     for function in (variational.kl, variational.kl_gradient):
         with pytest.raises(
             ValueError, match=exactly("form must be one of 'exact', 'kingma', 'molchanov'; got 'cubic'")
@@ -266,7 +303,11 @@ def test_bad_input():
             function(np.array([np.nan]))
     for rate in (0, 1, -0.5):
         with pytest.raises(ValueError, match=exactly(f"rate must be a finite number in (0, 1), got {rate}")):
-            variational.start(params[:6], rate)
+            variational.start(own, rate)
+    for wrong in (list(own.values()), MLP((4, 3)).init(rng())):
+        message = f"params must be those of an MLP with a hidden layer, a dict by name; got {type(wrong).__name__}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            variational.start(wrong, 0.2)
 
 
 def test_shapes_that_do_not_fit_are_refused():

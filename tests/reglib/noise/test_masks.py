@@ -165,9 +165,10 @@ def test_bad_input_of_normal():
         masks.normal(rng(), (2,), "1")
     with pytest.raises(TypeError, match=r"^rng must be a numpy\.random\.Generator"):
         masks.normal(0, (2,), 1.0)
-    with pytest.raises(TypeError, match=exactly("shape must be a tuple of integers, got 3")):
+    with pytest.raises(TypeError, match=exactly("shape must be a sequence of integers, got 3")):
         masks.normal(rng(), 3, 1.0)
-    with pytest.raises(TypeError, match=exactly("dtype must be numpy.float32 or numpy.float64, got float16")):
+    message = f"dtype must be numpy.float32 or numpy.float64, got {np.float16!r}"
+    with pytest.raises(TypeError, match=exactly(message)):
         masks.normal(rng(), (2,), 1.0, dtype=np.float16)
     message = "std has shape (3,), one number a replica, so the mask must have shape (3, ...); got (2, 5)"
     with pytest.raises(ValueError, match=exactly(message)):
@@ -185,11 +186,27 @@ def test_gaussian_has_one_rate_a_replica_and_is_double_by_default():
     np.testing.assert_allclose(noise, expected, rtol=1e-13, atol=1e-13)
 
 
-def test_gaussian_in_single_precision_computes_in_single_precision():
-    rates = np.array([0.1, 0.3, 0.9])
+def test_gaussian_in_single_precision_multiplies_in_single_precision():
+    """Its standard deviation is computed in double precision and rounded once: near rate 1 that matters."""
+    rates = np.array([0.1, 0.3, 0.9, 0.999, 0.999999])
     std = np.sqrt(rates / (1 - rates)).astype(np.float32)[:, None]
-    expected = std * rng().standard_normal((3, 100), dtype=np.float32) + np.float32(1)
-    np.testing.assert_array_equal(masks.gaussian(rng(), (3, 100), rates, dtype=np.float32), expected)
+    expected = std * rng().standard_normal((5, 100), dtype=np.float32) + np.float32(1)
+    np.testing.assert_array_equal(masks.gaussian(rng(), (5, 100), rates, dtype=np.float32), expected)
+    single = rates.astype(np.float32)
+    assert abs(np.sqrt(single[-1] / (1 - single[-1])) / std[-1, 0] - 1) > 1e-3
+
+
+@pytest.mark.parametrize("mask", [np.array([True, False]), np.array([1.0, 0.0]), np.array([0, 1], np.float32)])
+def test_gate_lets_zeros_and_ones_through_unchanged(mask):
+    assert masks.gate("mask", mask) is mask
+
+
+def test_gate_names_what_is_no_mask():
+    assert masks.gate("mask", True).shape == ()
+    for wrong in (np.array([0, 1]), np.array([0.5, 1.0]), np.array([np.nan]), np.array([-1.0]), np.array(["1"]), None):
+        message = "steps must be of bool, or of floats that are all 0 or 1 (True keeps, False drops); got "
+        with pytest.raises(TypeError, match=exactly(message + str(np.asarray(wrong).dtype))):
+            masks.gate("steps", wrong)
 
 
 def test_noise_shape():
@@ -238,14 +255,14 @@ def test_rates_outside_the_interval_are_refused(draw, rate):
 
 @pytest.mark.parametrize("draw", [masks.bernoulli, masks.gaussian])
 def test_what_is_no_generator_no_rate_or_no_shape_is_refused(draw):
-    for wrong in (0, None, np.random, np.random.RandomState(0)):
+    for wrong in (0, None, np.random.RandomState, np.random.RandomState(0)):
         message = f"rng must be a numpy.random.Generator, for instance numpy.random.default_rng(0); got {wrong!r}"
         with pytest.raises(TypeError, match=exactly(message)):
             draw(wrong, (2,), 0.5)
     for wrong in ("0.5", None, 0.5j, True):
         with pytest.raises(TypeError, match=exactly(f"rate must be a real number, got {wrong!r}")):
             draw(rng(), (2,), wrong)
-    with pytest.raises(TypeError, match=exactly("shape must be a tuple of integers, got 3")):
+    with pytest.raises(TypeError, match=exactly("shape must be a sequence of integers, got 3")):
         draw(rng(), 3, 0.5)
     with pytest.raises(TypeError, match=exactly("shape must be an integer, got 2.0")):
         draw(rng(), (2.0,), 0.5)
@@ -258,7 +275,7 @@ def test_what_is_no_generator_no_rate_or_no_shape_is_refused(draw):
 
 def test_other_bad_input():
     for wrong in (np.float16, np.int64):
-        message = f"dtype must be numpy.float32 or numpy.float64, got {np.dtype(wrong)}"
+        message = f"dtype must be numpy.float32 or numpy.float64, got {wrong!r}"
         with pytest.raises(TypeError, match=exactly(message)):
             masks.gaussian(rng(), (2,), 0.5, dtype=wrong)
     with pytest.raises(ValueError, match=exactly("n must be at most 20, for there are 2**n masks; got 21")):

@@ -127,11 +127,20 @@ def test_bad_input_is_named():
             ValueError,
             "logits must have shape (..., B, C) with at least one entry on either axis, got (4, 0)",
         ),
-        (logits, np.ones((S, B)), TypeError, "labels must be integers, one class an example, got dtype float64"),
-        (logits, np.zeros(2, int), ValueError, f"labels must have shape {both}; got (2,)"),
-        (logits, np.zeros((1, B), int), ValueError, f"labels must have shape {both}; got (1, 3)"),
-        (logits, np.full(B, 4), ValueError, "labels must lie in 0, ..., 3; got values from 4 to 4"),
-        (logits, np.array([0, -1, 1]), ValueError, "labels must lie in 0, ..., 3; got values from -1 to 1"),
+        *(
+            (
+                logits,
+                wrong,
+                TypeError,
+                f"targets must be integers, one class an example, or probabilities; got dtype {wrong.dtype}",
+            )
+            for wrong in (np.ones((S, B), bool), np.ones((S, B), complex), np.array([["0"] * B] * S))
+        ),
+        (logits, np.zeros(2, int), ValueError, f"targets must have shape {both}; got (2,)"),
+        (logits, np.zeros((1, B), int), ValueError, f"targets must have shape {both}; got (1, 3)"),
+        (logits, np.zeros((S, B, C), int), ValueError, f"targets must have shape {both}; got (2, 3, 4)"),
+        (logits, np.full(B, 4), ValueError, "targets must lie in 0, ..., 3; got values from 4 to 4"),
+        (logits, np.array([0, -1, 1]), ValueError, "targets must lie in 0, ..., 3; got values from -1 to 1"),
     ]
     for z, labels, error, message in cases:
         with pytest.raises(error, match=exactly(message)):
@@ -151,10 +160,128 @@ def test_bad_input_is_named():
 
 
 def test_there_may_be_no_replica_but_not_no_example():
-    loss, grad = softmax_cross_entropy(np.zeros((0, B, C)), LABELS[0])
-    assert (loss.shape, grad.shape) == ((0,), (0, B, C))
+    none = np.zeros((0, B, C))
+    for targets in (LABELS[0], LABELS[:0], np.eye(C)[LABELS[0]], none):
+        loss, grad = softmax_cross_entropy(none, targets)
+        assert (loss.shape, grad.shape) == ((0,), (0, B, C))
 
 
 def test_the_extreme_classes_and_unsigned_labels_are_in_range():
     loss, _ = softmax_cross_entropy(np.zeros((2, C)), np.array([0, C - 1], np.uint8))
     assert loss == pytest.approx(np.log(C))
+
+
+# Soft targets
+
+
+def probabilities(shape, seed=4):
+    drawn = np.random.default_rng(seed).random(shape)
+    return drawn / drawn.sum(axis=-1, keepdims=True)
+
+
+def test_soft_targets_by_hand():
+    # softmax of log(1, 2, 5) is 1/8, 2/8, 5/8, whatever is added to the row
+    logits = np.log([[1.0, 2.0, 5.0], [1.0, 2.0, 5.0]]) + np.array([[0.0], [700.0]])
+    loss, grad = softmax_cross_entropy(logits, np.array([[0.25, 0.75, 0.0], [0.0, 0.5, 0.5]]))
+    by_hand = 0.25 * np.log(8) + 0.75 * np.log(4) + 0.5 * np.log(4) + 0.5 * np.log(8 / 5)
+    assert loss == pytest.approx(by_hand / 2, rel=1e-12)
+    np.testing.assert_allclose(grad, np.array([[1 - 2, 2 - 6, 5], [1, 2 - 4, 5 - 4]]) / 16, rtol=1e-12)
+
+
+@given(arrays(float, (3, 4), elements=st.floats(-1000, 1000)))
+def test_one_hot_targets_are_labels(logits):
+    labels = np.array([0, 3, 1])
+    hard, soft = softmax_cross_entropy(logits, labels), softmax_cross_entropy(logits, np.eye(4)[labels])
+    assert soft[0] == pytest.approx(hard[0], rel=1e-15, abs=1e-15)
+    np.testing.assert_allclose(soft[1], hard[1], rtol=0, atol=1e-15)
+
+
+def test_the_loss_is_linear_in_the_targets():
+    """Mixed labels cost the mixture of the costs, and smoothed ones their share of every class."""
+    logits, labels = rng().standard_normal((B, C)), LABELS[0]
+    each = [softmax_cross_entropy(logits, np.full(B, c)) for c in range(C)]
+    mixed, smoothed = 0.3 * np.eye(C)[labels] + 0.7 * np.eye(C)[LABELS[1]], 0.9 * np.eye(C)[labels] + 0.1 / C
+    pairs = [softmax_cross_entropy(logits, LABELS[k]) for k in range(2)]
+    for part in range(2):
+        np.testing.assert_allclose(
+            softmax_cross_entropy(logits, mixed)[part], 0.3 * pairs[0][part] + 0.7 * pairs[1][part], rtol=1e-13
+        )
+        uniform = sum(one[part] for one in each) / C
+        np.testing.assert_allclose(
+            softmax_cross_entropy(logits, smoothed)[part], 0.9 * pairs[0][part] + 0.1 * uniform, rtol=1e-13
+        )
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_soft_gradients_match_central_differences_and_each_replica_has_its_loss(shared):
+    logits, targets = rng().standard_normal((S, B, C)), probabilities((B, C) if shared else (S, B, C))
+    loss, grad = softmax_cross_entropy(logits, targets)
+    assert loss.shape == (S,)
+    gradcheck.check(
+        lambda z: softmax_cross_entropy(z, targets)[0].sum(),
+        lambda z: softmax_cross_entropy(z, targets)[1],
+        logits,
+        rng(),
+    )
+    for s in range(S):
+        alone = softmax_cross_entropy(logits[s], targets if shared else targets[s])
+        assert loss[s] == pytest.approx(alone[0], rel=1e-14)
+        np.testing.assert_allclose(grad[s], alone[1], rtol=1e-14)
+    np.testing.assert_allclose(grad.sum(axis=-1), 0, atol=1e-15)
+
+
+def test_the_least_loss_is_the_entropy_where_the_prediction_is_the_target():
+    targets = probabilities((B, C))
+    loss, grad = softmax_cross_entropy(np.log(targets) + 3, targets)
+    assert loss == pytest.approx(-(targets * np.log(targets)).sum() / B, rel=1e-14)
+    np.testing.assert_allclose(grad, 0, atol=1e-15)
+
+
+def test_confident_wrong_answers_cost_their_true_amount_to_soft_targets_too():
+    loss, grad = softmax_cross_entropy(np.array([[0.0, 2000.0]]), np.array([[0.25, 0.75]]))
+    assert loss == 500
+    np.testing.assert_array_equal(grad, [[-0.25, 0.25]])
+
+
+@pytest.mark.parametrize("target_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_soft_targets_take_the_dtype_of_the_logits_and_nothing_changes_in_place(dtype, target_dtype):
+    logits, targets = rng().standard_normal((S, B, C)).astype(dtype), probabilities((S, B, C)).astype(target_dtype)
+    before = logits.copy(), targets.copy()
+    loss, grad = softmax_cross_entropy(logits, targets)
+    assert loss.dtype == grad.dtype == dtype
+    np.testing.assert_array_equal(logits, before[0])
+    np.testing.assert_array_equal(targets, before[1])
+    exact = softmax_cross_entropy(logits.astype(float), probabilities((S, B, C)))
+    np.testing.assert_allclose(loss, exact[0], rtol=1e-6)
+
+
+def test_bad_soft_targets_are_named():
+    logits, good = np.ones((S, B, C)), probabilities((B, C))
+    for shape in ((S, B), (B,), (1, B, C), (B, C + 1), (S, C, B)):
+        message = f"targets must have shape (2, 3, 4), or (3, 4) for all replicas; got {shape}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            softmax_cross_entropy(logits, np.full(shape, 0.25))
+    least, low = good.copy(), good.copy()
+    least[0] += [-1.0, 1.0, 0.0, 0.0]
+    low[1, 2] += 1e-6
+    for wrong in (least, low, good * 1.001, good / 2, -good, np.zeros((B, C)), np.ones((B, C))):
+        message = "targets must not be negative, and sum to 1 over the classes"
+        with pytest.raises(ValueError, match=exactly(message)):
+            softmax_cross_entropy(logits, wrong)
+    for bad in (np.nan, np.inf):
+        wrong = good.copy()
+        wrong[0, 0] = bad
+        message = "targets must be finite, got 1 NaN or infinite values in shape (3, 4)"
+        with pytest.raises(ValueError, match=exactly(message)):
+            softmax_cross_entropy(logits, wrong)
+    with pytest.raises(TypeError, match=r"^targets must hold floating-point numbers .* got dtype float16; "):
+        softmax_cross_entropy(logits, good.astype(np.float16))
+
+
+def test_rounding_of_probabilities_is_forgiven():
+    """Smoothing over many classes, and single precision, leave sums that are 1 up to rounding."""
+    many = probabilities((B, 1000))
+    softmax_cross_entropy(np.zeros((B, 1000)), many)
+    softmax_cross_entropy(np.zeros((B, 1000)), many.astype(np.float32))
+    softmax_cross_entropy(np.zeros((B, C)), np.full((B, C), 0.1) / 0.4)

@@ -9,6 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reglib.layers.cells import GRU, LSTM, RNN
+from reglib.layers.layer_norm_lstm import LayerNormLSTM
+from reglib.nets.mlp import MLP
+from reglib.nets.sequence import Sequence
+from reglib.train.loop import train
+from reglib.train.optim import SGD
+from reglib.train.technique import Technique
 from reglib.weights import penalties
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso, group_soft_threshold, make, soft_threshold
 from tests.conftest import exactly
@@ -191,6 +198,156 @@ def test_lists_of_parameters(penalty, container):
     assert isinstance(penalty.value([]), float)
 
 
+# Networks: parameters by name
+
+CELLS = {
+    "rnn": RNN(),
+    "lstm": LSTM(),
+    "gru after": GRU(),
+    "gru before": GRU(reset_after=False),
+    "layer norm": LayerNormLSTM(),
+    "layer norm of gates": LayerNormLSTM(norm="gates"),
+}
+every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+
+
+def recurrent(cell, seed=0, replicas=()):
+    """Parameters of a recurrent network, none of which is 0: biases, gains and shifts neither."""
+    rng = np.random.default_rng(seed)
+    params = Sequence(cell, 2, 3, 2).init(rng, replicas=replicas)
+    return {name: array + rng.standard_normal(array.shape) for name, array in params.items()}
+
+
+def assert_only(chosen, before, after, expected):
+    """The chosen parameters are what was expected, and all others untouched; names and order stay."""
+    assert list(after) == list(before)
+    for name, array in before.items():
+        same(after[name], expected(array)) if name in chosen else np.testing.assert_array_equal(after[name], array)
+
+
+@every_cell
+def test_of_a_recurrent_network_all_weights_are_penalized_and_nothing_else(cell):
+    """Recurrent ones included; biases, gains and shifts of a normalization would be pulled to 0 for nothing."""
+    params, chosen = recurrent(cell), ("w_x", "w_h", "w_out")
+    zero = {name: np.zeros_like(array) for name, array in params.items()}
+    for penalty in (L1(0.7), L2(0.3), ElasticNet(0.7, 0.3)):
+        same(penalty.value(params), sum(penalty.value(params[name]) for name in chosen))
+        gradient = penalty.gradient(params)
+        assert list(gradient) == list(params)
+        for name, array in params.items():
+            same(gradient[name], penalty.gradient(array) if name in chosen else zero[name])
+            assert gradient[name].any() == (name in chosen)
+        assert_only(chosen, params, penalty.prox(params, 0.5), lambda array, own=penalty: own.prox(array, 0.5))
+
+
+@every_cell
+def test_training_with_a_penalty_shrinks_the_weights_of_a_recurrent_network_alone(cell):
+    def flat(params, batch):
+        return 0.0, {name: np.zeros_like(array) for name, array in params.items()}
+
+    params, chosen = recurrent(cell), ("w_x", "w_h", "w_out")
+    run = train(flat, params, SGD(0.1), [0], technique=Technique(penalty=L2(0.5)))
+    assert_only(chosen, params, run.params, lambda array: 0.9 * array)
+    run = train(flat, params, SGD(0.1), [0], technique=Technique(penalty=L1(1000.0), proximal=True))
+    assert_only(chosen, params, run.params, np.zeros_like)
+
+
+@pytest.mark.parametrize(
+    ("on", "chosen"),
+    [
+        ("weight", ("w_x", "w_h", "w_out")),
+        ("input", ("w_x",)),
+        ("recurrent", ("w_h",)),
+        ("output", ("w_out",)),
+        ("bias", ("b", "b_h", "b_out")),
+        ("b_h", ("b_h",)),
+        (("input", "b_out"), ("w_x", "b_out")),
+        (["recurrent", "w_h"], ("w_h",)),
+        ("all", ("w_x", "w_h", "b", "b_h", "w_out", "b_out")),
+    ],
+)
+def test_on_chooses_by_role_place_and_name(on, chosen):
+    """Keras' kernel_, recurrent_ and bias_regularizer are on="input", "recurrent" and "bias"."""
+    params = recurrent(GRU())
+    for penalty in (L1(0.7, on=on), L2(0.3, on=on), ElasticNet(0.7, 0.3, on=on)):
+        assert penalty.on == (on if isinstance(on, str) else tuple(on))
+        same(penalty.value(params), sum(penalty.value(params[name]) for name in chosen))
+        for name, array in params.items():
+            same(penalty.gradient(params)[name], penalty.gradient(array) if name in chosen else np.zeros_like(array))
+        assert_only(chosen, params, penalty.prox(params, 0.5), lambda array, own=penalty: own.prox(array, 0.5))
+
+
+def test_groups_of_one_parameter_of_a_network():
+    params = recurrent(LSTM())
+    rows = GroupLasso(0.3, [0, 1], on="input")
+    same(rows.value(params), 0.3 * np.sqrt(12) * np.linalg.norm(params["w_x"], axis=1).sum())
+    gradient = rows.gradient(params)
+    same(gradient["w_x"], rows.gradient(params["w_x"]))
+    assert not any(gradient[name].any() for name in params if name != "w_x")
+    assert_only(("w_x",), params, GroupLasso(100.0, [0, 1], on="w_x").prox(params, 1.0), np.zeros_like)
+    with pytest.raises(ValueError, match=exactly("groups has shape (2,), so w must have shape (2, ...); got (3, 12)")):
+        GroupLasso(0.3, [0, 1]).value(params)
+
+
+@pytest.mark.parametrize("penalty", [L1(0.7), L2(0.3), ElasticNet(0.7, 0.3), L1(0.7, on="all")])
+def test_a_network_in_single_precision_stays_there_and_nothing_changes_in_place(penalty):
+    params = {name: array.astype(np.float32) for name, array in recurrent(LSTM()).items()}
+    before = {name: array.copy() for name, array in params.items()}
+    for after in (penalty.gradient(params), penalty.prox(params, 0.5)):
+        assert {array.dtype for array in after.values()} == {np.dtype(np.float32)}
+    assert penalty.value(params).dtype == np.float32
+    for name, array in params.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("on", ["weight", "bias", "all"])
+def test_replicas_of_a_network_are_penalized_each_with_its_own_strength(on):
+    params, many, steps = recurrent(GRU(), replicas=(2,)), np.array([0.2, 3.0]), np.array([0.1, 0.4])
+    together = L1(many, on=on)
+    for s in range(2):
+        alone, own = L1(many[s], on=on), {name: array[s] for name, array in params.items()}
+        same(together.value(params)[s], alone.value(own))
+        for name in params:
+            same(together.gradient(params)[name][s], alone.gradient(own)[name])
+            same(together.prox(params, steps)[name][s], alone.prox(own, steps[s])[name])
+
+
+def test_a_list_has_no_names_so_all_of_it_is_penalized():
+    params = list(MLP((2, 3, 2)).init(np.random.default_rng(0)).values())
+    params[1] = np.ones(3)
+    for on in ("weight", "all", "bias"):
+        same(L2(0.5, on=on).value(params), 0.5 * sum((array**2).sum() for array in params))
+        same(L2(0.5, on=on).gradient(params)[1], np.ones(3))
+
+
+def test_a_choice_that_is_none_is_an_error():
+    params = recurrent(LSTM())
+    for word, penalty in (("gain", L1(0.1, on="gain")), ("kernel", L2(0.1, on=("weight", "kernel")))):
+        message = (
+            "on must hold roles, places or names of the parameters w_x, w_h, b, w_out, b_out, or be 'all'; "
+            f"got {word!r}"
+        )
+        for call in (penalty.value, penalty.gradient, lambda w, own=penalty: own.prox(w, 0.1)):
+            with pytest.raises(ValueError, match=exactly(message)):
+                call(params)
+    for wrong in (None, 1, ("weight", 1), True):
+        message = f"on must be a role, a place or a name of parameters, or a tuple of these; got {wrong!r}"
+        for build in (L1, L2, lambda l1, on: ElasticNet(l1, 0.1, on=on), lambda l1, on: GroupLasso(l1, [0], on=on)):
+            with pytest.raises(TypeError, match=exactly(message)):
+                build(0.1, on=wrong)
+    with pytest.raises(TypeError, match="positional"):
+        L1(0.1, "bias")
+
+
+def test_bad_parameters_of_a_network_are_errors():
+    params = recurrent(LSTM())
+    with pytest.raises(ValueError, match=r"^w must be finite"):
+        L2(0.1).value(params | {"w_h": params["w_h"] * np.nan})
+    assert np.isfinite(L2(0.1).value(params | {"b": params["b"] * np.nan})), "what is not penalized is not looked at"
+    with pytest.raises(TypeError, match=r"^w must hold floating-point numbers .* got dtype float16; "):
+        L2(0.1).gradient(params | {"w_h": params["w_h"].astype(np.float16)})
+
+
 # Replicas
 
 
@@ -232,6 +389,7 @@ def test_for_replicas_and_take():
     assert penalty.l1.tolist() == [0.5, 0.5]
     assert penalty.groups.tolist() == GROUPS.tolist()
     chosen = ElasticNet(np.array([0.1, 0.2, 0.3]), 0.5).take(np.array([True, False, True]))
+    assert ElasticNet(0.1, 0.5, on="all").for_replicas((2,)).take(slice(1)).on == "all"
     assert chosen.l1.tolist() == [0.1, 0.3]
     assert chosen.l2.tolist() == [0.5, 0.5]
 
@@ -290,6 +448,8 @@ def test_strengths_of_different_shapes():
 def test_from_ratio():
     penalty = ElasticNet.from_ratio(0.8, 0.25)
     same([penalty.l1, penalty.l2], [0.2, 0.6])
+    assert penalty.on == "weight"
+    assert ElasticNet.from_ratio(0.8, 0.25, on="input").on == "input"
     many = ElasticNet.from_ratio(np.array([0.8, 0.4]), 0.25)
     same([many.l1, many.l2], [[0.2, 0.1], [0.6, 0.3]])
     ratios = ElasticNet.from_ratio(0.8, np.array([0.0, 1.0]))
@@ -305,7 +465,7 @@ def test_from_ratio():
 @pytest.mark.parametrize("call", ["value", "gradient", "prox"])
 def test_bad_weights(penalty, call):
     ask = (lambda w: penalty.prox(w, 1.0)) if call == "prox" else getattr(penalty, call)
-    for bad in (np.array([1, 2, 3]), np.array([1j, 0, 0]), np.array([True, False, True])):
+    for bad in (np.array([1, 2, 3]), np.array([1j, 0, 0]), np.array([True, False, True]), np.zeros(3, np.float16)):
         with pytest.raises(TypeError, match=rf"^w must hold floating-point numbers .* got dtype {bad.dtype}; "):
             ask(bad)
     with pytest.raises(ValueError, match=exactly("w must be finite, got 1 NaN or infinite values in shape (3,)")):
@@ -380,6 +540,8 @@ def test_make():
     assert isinstance(net, ElasticNet)
     assert (net.l1, net.l2) == (0.1, 0.2)
     assert make("group_lasso", l1=0.1, groups=[0, 1]).groups.tolist() == [0, 1]
+    assert make("l1", l1=0.1).on == "weight"
+    assert make("group_lasso", l1=0.1, groups=[0, 1], on=["input", "output"]).on == ("input", "output")
     message = "name must be one of 'l1', 'l2', 'elastic_net', 'group_lasso'; got 'lasso'"
     with pytest.raises(ValueError, match=exactly(message)):
         make("lasso", l1=0.1)

@@ -1,0 +1,65 @@
+"""Noise for a whole network: a kind for each place, drawn in the order of the places.
+
+A network says which places it has and the shapes of the activations there (its method ``places``): the input and the
+hidden layers of `reglib.nets.mlp`, the maps of `reglib.nets.convnet`, the eight places of a recurrent network. A dict
+says which kind of noise acts where, ``{"hidden1": Bernoulli(0.5)}``; `draw` turns it into one
+`reglib.noise.affine.Noise` a place, which the network's ``forward`` takes.
+"""
+
+import numpy as np
+
+from reglib.noise.kinds import Kind
+
+
+def draw(rng, kinds, shapes, dtype=np.float64):
+    """Draw the noise of one step: independent at every place, and for every entry that is not shared.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator, or list of them
+        A list holds one a replica.
+    kinds : dict
+        A kind of `reglib.noise.kinds` by place. A rate that is the plain number 0 draws nothing.
+    shapes : dict
+        The shape of the activations by place, from the network's ``places``.
+    dtype : numpy.float64 or numpy.float32
+        That of the parameters.
+
+    Returns
+    -------
+    dict
+        A `reglib.noise.affine.Noise` for each place that has one, drawn in the order of ``shapes``.
+
+    Raises
+    ------
+    ValueError
+        For a place that the network does not have.
+    TypeError
+        For what is no kind of noise.
+    """
+    checked(kinds, shapes)
+    return {place: kinds[place].draw(rng, shape, dtype) for place, shape in shapes.items() if _acts(kinds, place)}
+
+
+def expected(kinds, shapes):
+    """Return what takes the noise's place at inference: the `expected` of each of the ``kinds``, by place.
+
+    Only the places where inference needs a change: unscaled dropout, and zoneout. ``shapes`` is that of `draw`.
+    """
+    checked(kinds, shapes)
+    means = {place: kind.expected(shapes[place]) for place, kind in kinds.items()}
+    return {place: mean for place, mean in means.items() if mean is not None}
+
+
+def checked(kinds, shapes):
+    """Complain about ``kinds`` that are none, or at places that are not among ``shapes``; return them."""
+    for place, kind in dict(kinds).items():
+        if place not in shapes:
+            raise ValueError(f"a place of noise must be one of {', '.join(map(repr, shapes))}; got {place!r}")
+        if not isinstance(kind, Kind):
+            raise TypeError(f"the noise at {place!r} must be a kind of reglib.noise.kinds, got {kind!r}")
+    return kinds
+
+
+def _acts(kinds, place):
+    return place in kinds and kinds[place].acts
