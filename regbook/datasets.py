@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reglib._validate import float_array, generator, integer, number
+from reglib._validate import float_array, generator, integer, integers, number
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def split(rng, n, parts, *, replicas=()):
     """
     generator("rng", rng)
     ends = np.cumsum(_counts(integer("n", n, low=1), parts))
-    replicas = tuple(integer("replicas", count, low=1) for count in replicas)
+    replicas = integers("replicas", replicas, low=1)
     order = rng.permuted(np.broadcast_to(np.arange(n), (*replicas, n)), axis=-1)
     return tuple(np.split(order, ends, axis=-1)[:-1])
 

@@ -161,6 +161,46 @@ def table(rows, columns=None, *, caption=None, digits=4):
     return Table([list(row) for row in rows], [str(column) for column in columns], caption, digits)
 
 
+def verdict_table(comparisons, *, caption=None, digits=3):
+    """Show comparisons of two arms, one a row.
+
+    Parameters
+    ----------
+    comparisons : sequence of `regbook.experiment.Comparison`
+        All of the same two arms, whose names head their columns.
+    caption : str
+    digits : int
+        Significant digits of means and intervals.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        For no comparisons, or such of different arms.
+
+    Examples
+    --------
+    >>> from regbook.experiment import paired
+    >>> a, b = np.arange(20.0), 1.0 + np.arange(20.0)
+    >>> verdict_table([paired(a, b, better="lower", claim="less", arms=("new", "old"))])
+    Claim  new   old  Difference, 95%  Verdict
+    less   9.5  10.5  [-1, -1]         supported
+    """
+    comparisons = list(comparisons)
+    if len({each.arms for each in comparisons}) != 1:
+        raise ValueError(
+            f"comparisons must hold one or more of the same arms, got {[each.arms for each in comparisons]}"
+        )
+    rows = []
+    for each in comparisons:
+        low, high = each.interval
+        rows.append([each.claim, each.mean_a, each.mean_b, f"[{low:.{digits}g}, {high:.{digits}g}]", each.verdict])
+    return table(rows, ["Claim", *comparisons[0].arms, "Difference, 95%", "Verdict"], caption=caption, digits=digits)
+
+
 def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), caption=None):
     """Compare our numbers with the frameworks' and show the largest differences; fail if one is too large.
 

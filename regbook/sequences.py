@@ -1,4 +1,4 @@
-"""Tasks for recurrent networks that need no download: two classics, digits row by row, and the manual of Python.
+"""Tasks for recurrent networks that need no download: three classics, digits row by row, and the manual of Python.
 
 Every function returns `Sequences`: inputs of shape (N, T, D) in float64, and a target for each sequence or for each
 step. `reglib.nets.sequence` is the network for them.
@@ -82,6 +82,38 @@ def adding(rng, n, steps):
     y = 0.5 + (x[rows, first, 0] + x[rows, second, 0]) / 4
     words = f"The adding problem: {n} sequences of {steps} steps"
     return Sequences(x, y[:, None], words, "generated, after Hochreiter and Schmidhuber (1997)")
+
+
+def temporal_order(rng, n, steps):
+    """Two marks among distractors: in which order did they come?
+
+    One mark stands in the first third of a sequence and one in the second, each of them A or B with probability 1/2;
+    all other symbols are drawn from four that say nothing. The class is 2 for a first B, plus 1 for a second B: AA,
+    AB, BA, BB (after Hochreiter and Schmidhuber 1997, Section 5.6, whose sequences have 100 to 110 steps and symbols
+    for their start and end).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n : int
+        Sequences, N.
+    steps : int
+        T, at least 3.
+
+    Returns
+    -------
+    Sequences
+        x (N, T, 6), one-hot: A, B, and the four distractors; y (N,), the class, one of four.
+    """
+    generator("rng", rng)
+    n, steps = integer("n", n, low=1), integer("steps", steps, low=3)
+    rows, third = np.arange(n), steps // 3
+    symbols, marks = rng.integers(2, 6, (n, steps)), rng.integers(2, size=(n, 2))
+    symbols[rows, rng.integers(third, size=n)] = marks[:, 0]
+    symbols[rows, rng.integers(third, 2 * third, size=n)] = marks[:, 1]
+    words = f"Temporal order: {n} sequences of {steps} steps"
+    source = "generated, after Hochreiter and Schmidhuber (1997)"
+    return Sequences(np.eye(6)[symbols], 2 * marks[:, 0] + marks[:, 1], words, source)
 
 
 def reber_string(rng):

@@ -255,12 +255,12 @@ def _as_found(train, validation, test, strengths):
     everything = np.vstack([X, X_v, X_t])
     mean, spread = everything.mean(axis=0), everything.std(axis=0)
     parts = [(part - mean) / spread for part in (X, X_v, X_t)]
-    X, X_v, X_t = (np.column_stack([np.ones(len(part)), part]) for part in parts)
+    X, X_v, X_t = (np.column_stack([np.ones(len(p)), p]) for p in parts)
     fits = [solvers.ridge(X, y, l2, fit_intercept=False) for l2 in strengths]
-    held_out = ((X_v, y_v), (X_t, y_t))
-    errors = [[np.mean((t - fit.predict(v)) ** 2) for fit in fits] for v, t in held_out]
-    best = int(np.argmin(errors[-1]))
-    return strengths[best], errors[-1][best]
+    both = ((X_v, y_v), (X_t, y_t))
+    error = [[np.mean((t - f.predict(v)) ** 2) for f in fits] for v, t in both]
+    best = int(np.argmin(error[-1]))
+    return strengths[best], error[-1][best]
 
 
 @exercise("Bug hunt: a pipeline that looks too good", given=_as_found)

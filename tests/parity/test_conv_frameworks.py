@@ -7,7 +7,10 @@ import tensorflow as tf
 import torch
 
 from reglib.layers import conv
-from reglib.nets import convnet
+from reglib.nets.convnet import ConvNet
+from reglib.noise import places
+from reglib.noise.kinds import Alpha, Bernoulli
+from reglib.train.technique import value_and_grads
 
 RNG = np.random.default_rng(3)
 CLOSE = {"rtol": 0, "atol": 1e-12}
@@ -84,24 +87,30 @@ def kernel(w):
     return torch.tensor(w.transpose(3, 2, 0, 1), requires_grad=True)
 
 
-@pytest.mark.parametrize("granularity", ["unit", "channel"])
+@pytest.mark.parametrize(
+    "kind", [Bernoulli, lambda rate: Bernoulli(rate, (-3, -2)), lambda rate: Alpha(rate, (-3, -2))]
+)
 @pytest.mark.parametrize("replicas", [(), (2,)])
-def test_the_network_against_pytorch(granularity, replicas):
-    params = [p + 0.1 * RNG.standard_normal(p.shape) for p in convnet.init(RNG, (2, 3, 4, 5), replicas=replicas)]
+def test_the_network_against_pytorch(kind, replicas):
+    """Under dropout of units, of channels, and under alpha dropout, whose noise has an offset, too."""
+    net = ConvNet((2, 3, 4, 5))
+    params = {name: p + 0.1 * RNG.standard_normal(p.shape) for name, p in net.init(RNG, replicas=replicas).items()}
     x, labels = RNG.standard_normal((6, 4, 8, 2)), RNG.integers(0, 5, 6)
-    noise = convnet.draw_noise(RNG, params, (6, 4, 8), (0.2, 0.3, 0.5), granularity=granularity)
-    loss, grads = convnet.loss_and_grads(params, x, labels, noise=noise)
+    kinds = {"input": kind(0.2), "maps1": kind(0.3), "maps2": kind(0.5)}
+    noise = places.draw(RNG, kinds, net.places(params, x))
+    loss, grads = value_and_grads(net, params, x, labels, noise=noise)
     f = torch.nn.functional
     for s in np.ndindex(replicas):
-        w1, b1, w2, b2, w3, b3 = (p[s] for p in params)
+        w1, b1, w2, b2, w3, b3 = (params[name][s] for name in net.names())
         leaves = [kernel(w1), torch.tensor(b1), kernel(w2), *map(torch.tensor, (b2, w3, b3))]
         leaves = [leaf.detach().requires_grad_() for leaf in leaves]
-        gains = [first(n[s]).detach() for n in noise]
-        h = f.relu(f.conv2d(first(x) * gains[0], *leaves[:2], padding=1)) * gains[1]
-        h = f.relu(f.conv2d(f.max_pool2d(h, 2), *leaves[2:4], padding=1)) * gains[2]
+        gains = [first(n.gain[s]).detach() for n in noise.values()]
+        offsets = [0.0 if n.offset is None else first(n.offset[s]).detach() for n in noise.values()]
+        h = f.relu(f.conv2d(first(x) * gains[0] + offsets[0], *leaves[:2], padding=1)) * gains[1] + offsets[1]
+        h = f.relu(f.conv2d(f.max_pool2d(h, 2), *leaves[2:4], padding=1)) * gains[2] + offsets[2]
         theirs = f.cross_entropy(h.mean(dim=(2, 3)) @ leaves[4] + leaves[5], torch.tensor(labels))
         theirs.backward()
         np.testing.assert_allclose(loss[s], theirs.item(), **CLOSE)
-        for ours, leaf in zip(grads, leaves, strict=True):
+        for ours, leaf in zip(grads.values(), leaves, strict=True):
             other = leaf.grad.numpy()
             np.testing.assert_allclose(ours[s], other.transpose(2, 3, 1, 0) if other.ndim == 4 else other, **CLOSE)

@@ -1,161 +1,93 @@
 """Dropout against the frameworks' own layers on their own masks: outputs, input gradients, whole training runs.
 
-The masks are replayed: put the random state back, let the layer act on ones, put it back again, and let it act on the
-data. float64 within 1e-12, float32 within 1e-6, every step of a training run within 1e-9.
+`regbook.replay` runs them: float64 within 1e-12, float32 within 1e-6, every step of a training run within 1e-9.
 """
-
-from unittest import mock
 
 import numpy as np
 import pytest
 
-from regbook import datasets
-from reglib.nets import mlp
-from reglib.noise import dropout, masks
-from reglib.train import loop, optim
-from tests.parity.replay import TOLERANCE, agree, both, in_keras, in_torch, own_part
+from regbook import datasets, replay
+from regbook.replay.agreement import TOLERANCE
+from reglib.nets.mlp import MLP
+from reglib.noise import masks
+from reglib.noise.affine import apply, apply_backward
+from reglib.noise.kinds import Bernoulli, Gaussian
+from reglib.train.optim import SGD
+from reglib.train.technique import Technique
 
 keras = pytest.importorskip("keras")
-tf = pytest.importorskip("tensorflow")
 torch = pytest.importorskip("torch")
 
 RATES = [0.1, 0.375, 0.5, 0.8]
 SHAPE = (7, 5, 6, 4)
-
-
-def check_bernoulli(ones, output, grad_x, x, grad, rate, shape=None):
-    """Compare `dropout` under a framework's mask, of the shape ``shape``, with what the framework did."""
-    mask = own_part(ones > 0, ones.shape if shape is None else shape)
-    agree(dropout.dropout(x, mask, rate), output, str(x.dtype))
-    agree(dropout.dropout_backward(grad, mask, rate), grad_x, str(x.dtype))
+X, GRAD = np.random.default_rng(5).normal(size=(2, *SHAPE))
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("rate", RATES)
-def test_torch_dropout(rate, dtype):
-    x, grad = both(SHAPE, dtype)
-    check_bernoulli(*in_torch(torch.nn.Dropout(rate), x, grad), x, grad, rate)
+def test_dropout(rate, dtype):
+    layers = torch.nn.Dropout(rate), keras.layers.Dropout(rate, dtype=dtype)
+    replay.noise_parity(Bernoulli(rate), X.astype(dtype), GRAD.astype(dtype), *layers)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("rate", RATES)
-def test_keras_dropout(rate, dtype):
-    x, grad = both(SHAPE, dtype)
-    check_bernoulli(*in_keras(keras.layers.Dropout(rate, seed=1, dtype=dtype), x, grad), x, grad, rate)
+def test_a_gain_of_float64_does_in_float32():
+    x, grad = X.astype(np.float32), GRAD.astype(np.float32)
+    done = replay.layer(torch.nn.Dropout(0.1), x, grad)
+    noise = Bernoulli(0.1).given(done.mask)
+    assert noise.gain.dtype == np.float64
+    replay.agree({"output": {"PyTorch": (apply(noise, x), done.output)}})
+    replay.agree({"gradient": {"PyTorch": (apply_backward(noise, grad), done.gradient)}})
 
 
-@pytest.mark.parametrize(
-    ("shared", "spatial"),
-    [(2, False), ((0, 1), False), ((1, 2), False), ((1, 2), True)],
-)
+@pytest.mark.parametrize(("shared", "spatial"), [(-2, False), ((-4, -3), False), ((-3, -2), False), ((-3, -2), True)])
 def test_masks_that_are_shared_along_axes(shared, spatial):
     """Keras writes the shape of a mask as `masks.noise_shape` does; SpatialDropout2D shares rows and columns."""
-    x, grad = both(SHAPE, "float64")
-    shape = masks.noise_shape(x.shape, shared)
-    if spatial:
-        layer = keras.layers.SpatialDropout2D(0.5, seed=1, dtype="float64")
-    else:
-        layer = keras.layers.Dropout(0.5, noise_shape=shape, seed=1, dtype="float64")
-    check_bernoulli(*in_keras(layer, x, grad), x, grad, 0.5, shape)
+    shape = masks.noise_shape(SHAPE, shared)
+    options = {"dtype": "float64"} | ({} if spatial else {"noise_shape": shape})
+    layer = (keras.layers.SpatialDropout2D if spatial else keras.layers.Dropout)(0.5, **options)
+    kind = Bernoulli(0.5, shared)
+    replay.noise_parity(kind, X, GRAD, layer)
+    assert replay.layer(layer, X, GRAD).noise(kind).gain.shape == shape
+    assert kind.draw(np.random.default_rng(0), SHAPE).gain.shape == shape
 
 
 def test_torch_drops_channels():
     """torch.nn.Dropout2d has the channels in front: (B, C, rows, columns)."""
-    x, grad = both(SHAPE, "float64")
-    check_bernoulli(*in_torch(torch.nn.Dropout2d(0.5), x, grad), x, grad, 0.5, masks.noise_shape(x.shape, (2, 3)))
+    done = replay.layer(torch.nn.Dropout2d(0.5), X, GRAD)
+    noise = done.noise(Bernoulli(0.5, shared=(-2, -1)))
+    assert noise.gain.shape == (7, 5, 1, 1)
+    replay.agree({"output": {"PyTorch": (apply(noise, X), done.output)}})
+    replay.agree({"gradient": {"PyTorch": (apply_backward(noise, GRAD), done.gradient)}})
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_keras_gaussian_dropout(dtype):
-    x, grad = both(SHAPE, dtype)
-    noise, output, grad_x = in_keras(keras.layers.GaussianDropout(0.375, seed=1, dtype=dtype), x, grad)
-    assert len(np.unique(noise)) > 700
-    agree(dropout.gaussian(x, noise), output, dtype)
-    agree(dropout.gaussian_backward(grad, noise), grad_x, dtype)
+    layer = keras.layers.GaussianDropout(0.375, dtype=dtype)
+    replay.noise_parity(Gaussian(0.375), X.astype(dtype), GRAD.astype(dtype), layer)
 
 
 def test_test_time_is_the_identity_in_the_inverted_form():
-    x, _ = both(SHAPE, "float64")
-    np.testing.assert_array_equal(torch.nn.Dropout(0.375).eval()(torch.tensor(x)).numpy(), x)
-    np.testing.assert_array_equal(keras.layers.Dropout(0.375, dtype="float64")(x).numpy(), x)
+    np.testing.assert_array_equal(torch.nn.Dropout(0.375).eval()(torch.tensor(X)).numpy(), X)
+    np.testing.assert_array_equal(keras.layers.Dropout(0.375, dtype="float64")(X).numpy(), X)
+    assert Bernoulli(0.375).expected(SHAPE) is None
 
 
 def test_the_unscaled_form_is_the_frameworks_times_the_probability_to_keep():
-    x, grad = both(SHAPE, "float64")
-    ones, output, grad_x = in_torch(torch.nn.Dropout(0.375), x, grad)
-    agree(dropout.unscaled(x, ones > 0), 0.625 * output, "float64")
-    agree(dropout.unscaled_backward(grad, ones > 0), 0.625 * grad_x, "float64")
-    agree(dropout.unscaled_test(x, 0.375), 0.625 * x, "float64")
+    done, kind = replay.layer(torch.nn.Dropout(0.375), X, GRAD), Bernoulli(0.375, scaled=False)
+    noise = done.noise(kind)
+    replay.agree({"output": {"PyTorch": (apply(noise, X), 0.625 * done.output)}})
+    replay.agree({"gradient": {"PyTorch": (apply_backward(noise, GRAD), 0.625 * done.gradient)}})
+    np.testing.assert_allclose(apply(kind.expected(SHAPE), X), 0.625 * X, rtol=1e-12)
 
 
-RATE_IN, RATE_HIDDEN, STEPS, BATCH = 0.25, 0.5, 40, 32
-
-
-@pytest.fixture(scope="module")
-def digits_run():
-    """The start, the batches, and PyTorch's run with dropout on inputs and hidden units: losses, masks, parameters."""
-    digits = datasets.digits()
-    first = mlp.init(np.random.default_rng(0), (64, 24, 10))
-    rows = np.random.default_rng(1).integers(len(digits.y), size=(STEPS, BATCH))
-    layers = [torch.nn.Linear(64, 24), torch.nn.ReLU(), torch.nn.Dropout(RATE_HIDDEN), torch.nn.Linear(24, 10)]
-    net = torch.nn.Sequential(torch.nn.Dropout(RATE_IN), *layers).double()
-    with torch.no_grad():
-        for linear, w, b in zip((net[1], net[4]), first[::2], first[1::2], strict=True):
-            linear.weight.copy_(torch.tensor(w.T))
-            linear.bias.copy_(torch.tensor(b))
-    sgd, losses, drawn = torch.optim.SGD(net.parameters(), lr=0.125), [], []
-    torch.manual_seed(0)
-    for batch in rows:
-        state = torch.get_rng_state()
-        ones = [torch.ones(BATCH, units, dtype=torch.float64) for units in (64, 24)]
-        drawn.append([net[0](ones[0]).numpy() > 0, net[3](ones[1]).numpy() > 0])
-        torch.set_rng_state(state)
-        loss = torch.nn.functional.cross_entropy(net(torch.tensor(digits.x[batch])), torch.tensor(digits.y[batch]))
-        sgd.zero_grad()
-        loss.backward()
-        sgd.step()
-        losses.append(loss.item())
-    last = [array for linear in (net[1], net[4]) for array in (linear.weight.detach().numpy().T, linear.bias.detach())]
-    return digits, first, rows, drawn, np.array(losses), last
-
-
-def numpy_run(digits_run):
-    digits, first, rows, drawn, _, _ = digits_run
-    given = iter(drawn)
-
-    def step(params, x, y):
-        visible, hidden = next(given)
-        noise = [dropout.multiplier(visible, RATE_IN), dropout.multiplier(hidden, RATE_HIDDEN)]
-        return mlp.loss_and_grads(params, x, y, noise=noise)
-
-    return loop.train(first, step, optim.SGD(0.125), rows, data=(digits.x, digits.y))
-
-
-def test_training_run_of_torch(digits_run):
-    *_, losses, last = digits_run
-    run = numpy_run(digits_run)
-    assert np.abs(run.losses - losses).max() < 1e-9
-    for ours, theirs in zip(run.params, last, strict=True):
-        assert np.abs(ours - np.asarray(theirs)).max() < 1e-9
-
-
-def test_training_run_of_keras(digits_run):
-    digits, first, rows, drawn, _, _ = digits_run
-    dtype = {"dtype": "float64"}
-    layers = [keras.layers.Dense(24, "relu", **dtype), keras.layers.Dropout(RATE_HIDDEN, **dtype)]
-    layers = [keras.layers.Dropout(RATE_IN, **dtype), *layers, keras.layers.Dense(10, **dtype)]
-    model = keras.Sequential([keras.Input((64,), dtype="float64"), *layers])
-    model.set_weights(first)
-    flat, losses = iter([mask for pair in drawn for mask in pair]), []
-    draw = lambda inputs, rate, **_: inputs * (next(flat) / (1 - rate))  # noqa: E731
-    with mock.patch("keras.src.backend.random.dropout", draw):
-        for batch in rows:
-            with tf.GradientTape() as tape:
-                logits = model(digits.x[batch], training=True)
-                costs = keras.losses.sparse_categorical_crossentropy(digits.y[batch], logits, from_logits=True)
-                loss = tf.reduce_mean(costs)
-            weights = [weight.value for weight in model.trainable_weights]
-            for weight, grad in zip(weights, tape.gradient(loss, weights), strict=True):
-                weight.assign_sub(0.125 * grad)
-            losses.append(float(loss))
-    assert np.abs(numpy_run(digits_run).losses - losses).max() < 1e-9
+@pytest.mark.parametrize("optimizer", [SGD(0.125), SGD(0.125, momentum=0.5)])
+def test_training_runs(optimizer):
+    """Forty steps with dropout on inputs and hidden units: every loss, and the parameters at the end."""
+    digits, net = datasets.digits(), MLP((64, 24, 10))
+    first = net.init(np.random.default_rng(0))
+    rows = np.random.default_rng(1).integers(len(digits.y), size=(40, 32))
+    technique = Technique(noise={"input": Bernoulli(0.25), "hidden1": Bernoulli(0.5)})
+    runs = replay.training_parity(net, first, technique, optimizer, rows, (digits.x, digits.y))
+    assert list(runs) == ["NumPy", "PyTorch", "Keras"]
+    for name in ("PyTorch", "Keras"):
+        replay.agree({"parameters": {name: (runs.params["NumPy"], runs.params[name])}}, 1e-9)

@@ -11,7 +11,7 @@ import pytest
 from reglib.convert import layouts
 from reglib.layers import recurrent
 from reglib.layers.layer_norm_lstm import LayerNormLSTM
-from reglib.layers.recurrent import Noise
+from reglib.noise.affine import Noise
 
 NAMES = ("w_x", "w_h", "b", "gain_x", "shift_x", "gain_h", "shift_h", "gain_c", "shift_c")
 RESULTS = ["output", "final_h", "final_c", *(f"grad_{name}" for name in ("x", *NAMES, "h", "c"))]
@@ -32,20 +32,20 @@ def case_of(numbers, case):
 def masks(given):
     """Return the noise of the case: the first of the gates' masks, once a sequence."""
     if "recurrent_dropout_masks" not in given:
-        return Noise()
-    first = {place: given[f"{place}_masks"][0, 0][:, None] for place in ("dropout", "recurrent_dropout")}
-    return Noise(input=first["dropout"], recurrent=first["recurrent_dropout"])
+        return {}
+    places = {"input": "dropout", "recurrent": "recurrent_dropout"}
+    return {place: Noise(given[f"{name}_masks"][0, 0][:, None]) for place, name in places.items()}
 
 
 def ours(given, params=None, noise=None, **options):
     """Return what RESULTS names, from our cell."""
     cell = LayerNormLSTM(**{"epsilon": float(given["default_epsilon"]), "carry": "normalized"} | options)
-    params = [given[name] for name in NAMES] if params is None else params
+    params = {name: given[name] for name in NAMES} if params is None else params
     noise = masks(given) if noise is None else noise
     output, state, cache = recurrent.forward(cell, params, given["x"], (given["h"], given["c"]), noise=noise)
     upstream = given["upstream_output"], (given["upstream_h"], given["upstream_c"])
     grad_x, grads, start = recurrent.backward(cache, *upstream)
-    return [output, *state, grad_x, *grads, *start]
+    return [output, *state, grad_x, *(grads[name] for name in NAMES), *start]
 
 
 def largest_difference(mine, given):
@@ -82,14 +82,14 @@ def test_it_draws_four_masks_once_a_sequence_and_uses_the_first(numbers, place):
     assert not (drawn[:, 0] == drawn[:, 1]).all()
     assert 0 < (drawn == 0).mean() < 1
     field = {"dropout": "input", "recurrent_dropout": "recurrent"}[place]
-    four = {"input": masks(given).input, "recurrent": masks(given).recurrent}
-    four[field] = np.swapaxes(drawn[0], 0, 1)[:, None]
-    assert largest_difference(ours(given, noise=Noise(**four)), given) > 1e-3
+    four = masks(given) | {field: Noise(np.swapaxes(drawn[0], 0, 1)[:, None])}
+    assert largest_difference(ours(given, noise=four), given) > 1e-3
 
 
 def test_the_mask_is_on_h_not_on_the_candidate(numbers):
     given = case_of(numbers, "dropped")
-    as_cited = Noise(input=masks(given).input, candidate=masks(given).recurrent)
+    noise = masks(given)
+    as_cited = {"input": noise["input"], "candidate": noise["recurrent"]}
     assert largest_difference(ours(given, noise=as_cited), given) > 0.1
 
 
@@ -103,7 +103,8 @@ def test_the_numbers_tell_other_cells_apart(numbers, options):
 
 def test_the_numbers_tell_another_order_of_gates_apart(numbers):
     given = case_of(numbers, "plain")
-    wide = [given[name] for name in NAMES[:-2]]
-    swapped = [layouts.reorder_gates(array, "ifgo", "ifog") for array in wide]
-    params = [*swapped, *(given[name] for name in NAMES[-2:])]
+    wide = NAMES[:-2]  # all but the norm of the memory
+    params = {
+        name: layouts.reorder_gates(given[name], "ifgo", "ifog") if name in wide else given[name] for name in NAMES
+    }
     assert np.abs(ours(given, params=params)[0] - given["output"]).max() > 0.1

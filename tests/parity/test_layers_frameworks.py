@@ -1,11 +1,12 @@
-"""The MLP against PyTorch and Keras: logits, loss, every gradient; float64 within 1e-12, float32 within 1e-6."""
+"""The MLP and the losses against PyTorch and Keras: logits, loss, gradients; float64 within 1e-12, float32 1e-6."""
 
 import numpy as np
 import pytest
 
 from reglib.layers import activations
-from reglib.nets import mlp
+from reglib.nets.mlp import MLP
 from reglib.train import losses
+from reglib.train.technique import value_and_grads
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid"]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
@@ -13,11 +14,12 @@ CASES = [(activation, dtype) for activation in ACTIVATIONS for dtype in TOLERANC
 
 
 def problem(activation, dtype, replicas=()):
-    """Return parameters with biases that are not zero, inputs and labels."""
+    """Return a network, its parameters with biases that are not zero, inputs and labels."""
     rng = np.random.default_rng(11)
-    params = mlp.init(rng, (6, 9, 7, 4), activation=activation, replicas=replicas)
-    params = [(p + 0.1 * rng.standard_normal(p.shape)).astype(dtype) for p in params]
-    return params, rng.standard_normal((*replicas, 5, 6)).astype(dtype), rng.integers(0, 4, (*replicas, 5))
+    net = MLP((6, 9, 7, 4), activation)
+    params = net.init(rng, replicas=replicas)
+    params = {name: (p + 0.1 * rng.standard_normal(p.shape)).astype(dtype) for name, p in params.items()}
+    return net, params, rng.standard_normal((*replicas, 5, 6)).astype(dtype), rng.integers(0, 4, (*replicas, 5))
 
 
 def agree(ours, theirs, dtype):
@@ -63,24 +65,24 @@ def in_keras(params, x, labels, activation):
 @pytest.mark.parametrize("framework", [in_torch, in_keras])
 @pytest.mark.parametrize(("activation", "dtype"), CASES)
 def test_the_mlp_agrees(framework, activation, dtype):
-    params, x, labels = problem(activation, dtype)
-    logits, loss, grads = framework(params, x, labels, activation)
-    agree(mlp.forward(params, x, activation=activation)[0], logits, dtype)
-    ours, our_grads = mlp.loss_and_grads(params, x, labels, activation=activation)
+    net, params, x, labels = problem(activation, dtype)
+    logits, loss, grads = framework(list(params.values()), x, labels, activation)
+    agree(net.logits(params, x), logits, dtype)
+    ours, our_grads = value_and_grads(net, params, x, labels)
     agree(ours, loss, dtype)
-    assert len(our_grads) == len(grads)
-    for ours, theirs in zip(our_grads, grads, strict=True):
+    assert list(our_grads) == list(params)
+    for ours, theirs in zip(our_grads.values(), grads, strict=True):
         agree(ours, theirs, dtype)
 
 
 @pytest.mark.parametrize("framework", [in_torch, in_keras])
 def test_every_replica_agrees(framework):
-    params, x, labels = problem("relu", "float64", replicas=(3,))
-    loss, grads = mlp.loss_and_grads(params, x, labels)
+    net, params, x, labels = problem("relu", "float64", replicas=(3,))
+    loss, grads = value_and_grads(net, params, x, labels)
     for s in range(3):
-        _, their_loss, their_grads = framework([p[s] for p in params], x[s], labels[s], "relu")
+        _, their_loss, their_grads = framework([p[s] for p in params.values()], x[s], labels[s], "relu")
         agree(loss[s], their_loss, "float64")
-        for ours, theirs in zip(grads, their_grads, strict=True):
+        for ours, theirs in zip(grads.values(), their_grads, strict=True):
             agree(ours[s], theirs, "float64")
 
 
@@ -109,3 +111,52 @@ def test_the_squared_error_is_half_of_torchs_summed_over_the_outputs():
     ours, grad = losses.squared_error(prediction, target)
     agree(ours, loss.detach().numpy(), "float64")
     agree(grad, z.grad.numpy(), "float64")
+
+
+def soft_targets(dtype):
+    """Logits of very different sizes, and targets: mixed, smoothed, one-hot."""
+    rng = np.random.default_rng(14)
+    logits = (rng.standard_normal((9, 5)) * 10.0 ** rng.integers(-1, 3, (9, 1))).astype(dtype)
+    targets = rng.random((9, 5))
+    targets[3:6] = 0.9 * np.eye(5)[[0, 3, 4]] + 0.1 / 5
+    targets[6:] = np.eye(5)[[2, 0, 1]]
+    return logits, (targets / targets.sum(axis=-1, keepdims=True)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_soft_targets_are_torchs_class_probabilities(dtype):
+    torch = pytest.importorskip("torch")
+    logits, targets = soft_targets(dtype)
+    z = torch.tensor(logits, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(z, torch.tensor(targets))
+    loss.backward()
+    ours, grad = losses.softmax_cross_entropy(logits, targets)
+    assert ours.dtype == dtype
+    assert abs(ours - loss.item()) <= TOLERANCE[dtype] * abs(loss.item())
+    agree(grad, z.grad.numpy(), dtype)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_torchs_label_smoothing_is_a_soft_target(smoothing):
+    torch = pytest.importorskip("torch")
+    logits, labels = soft_targets("float64")[0], np.array([0, 1, 2, 3, 4, 0, 1, 2, 3])
+    z = torch.tensor(logits, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(z, torch.tensor(labels), label_smoothing=smoothing)
+    loss.backward()
+    ours, grad = losses.softmax_cross_entropy(logits, (1 - smoothing) * np.eye(5)[labels] + smoothing / 5)
+    assert abs(ours - loss.item()) <= 1e-12 * loss.item()
+    agree(grad, z.grad.numpy(), "float64")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_soft_targets_are_those_of_keras_categorical_crossentropy(smoothing, keras_float64):
+    keras = pytest.importorskip("keras")
+    tf = pytest.importorskip("tensorflow")
+    logits, targets = soft_targets("float64")
+    z = tf.Variable(logits)
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, dtype="float64")
+    with tf.GradientTape() as tape:
+        loss = theirs(tf.constant(targets), z)
+    ours, grad = losses.softmax_cross_entropy(logits, (1 - smoothing) * targets + smoothing / 5)
+    assert abs(ours - float(loss)) <= 1e-12 * float(loss)
+    agree(grad, tape.gradient(loss, z).numpy(), "float64")

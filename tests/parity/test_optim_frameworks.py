@@ -1,10 +1,11 @@
-"""Trajectories of reglib's optimizers against PyTorch's and Keras' own, in float64."""
+"""Trajectories of reglib's optimizers against PyTorch's and Keras' own, in float64; `regbook.replay` runs them."""
 
 import keras
 import numpy as np
 import pytest
 import torch
 
+from regbook.replay import optimizer_parity, path
 from reglib.train import optim
 
 pytestmark = pytest.mark.usefixtures("keras_float64")
@@ -22,34 +23,6 @@ def problem():
     params = [rng.normal(size=shape) for shape in SHAPES]
     gradients = [[rng.normal(size=s) * 10.0 ** rng.integers(-3, 2) for s in SHAPES] for _ in range(STEPS)]
     return params, gradients
-
-
-def ours(optimizer, problem):
-    params, gradients = problem
-    state, path = optimizer.init(params), []
-    for grads in gradients:
-        params, state = optimizer.step(params, grads, state)
-        path.append(params)
-    return path
-
-
-def torchs(make, problem):
-    params = [torch.tensor(p, requires_grad=True) for p in problem[0]]
-    optimizer, path = make(params), []
-    for grads in problem[1]:
-        for parameter, gradient in zip(params, grads, strict=True):
-            parameter.grad = torch.tensor(gradient)
-        optimizer.step()
-        path.append([parameter.detach().numpy().copy() for parameter in params])
-    return path
-
-
-def kerass(optimizer, problem):
-    variables, path = [keras.Variable(p, dtype="float64") for p in problem[0]], []
-    for grads in problem[1]:
-        optimizer.apply([keras.ops.convert_to_tensor(g) for g in grads], variables)
-        path.append([variable.numpy() for variable in variables])
-    return path
 
 
 def assert_same_path(a, b, tolerance=1e-12):
@@ -79,7 +52,7 @@ T, K = torch.optim, keras.optimizers
     ],
 )
 def test_pytorch(mine, theirs, problem):
-    assert_same_path(ours(mine, problem), torchs(theirs, problem))
+    optimizer_parity(mine, *problem, theirs)
 
 
 ADAM = {"beta1": BETA1, "beta2": BETA2, "epsilon": 1e-7, "epsilon_at": "raw"}
@@ -102,38 +75,38 @@ KADAM = {"beta_1": BETA1, "beta_2": BETA2}
     ],
 )
 def test_keras(mine, theirs, problem):
-    assert_same_path(ours(mine, problem), kerass(theirs(), problem))
+    optimizer_parity(mine, *problem, theirs())
 
 
 def test_keras_puts_epsilon_elsewhere(problem):
     corrected = optim.Adam(0.02, beta1=BETA1, beta2=BETA2, epsilon=1e-3)
     raw = optim.Adam(0.02, beta1=BETA1, beta2=BETA2, epsilon=1e-3, epsilon_at="raw")
-    keras_path = kerass(K.Adam(0.02, epsilon=1e-3, **KADAM), problem)
-    assert_same_path(ours(raw, problem), keras_path)
-    assert np.abs(ours(corrected, problem)[0][0] - keras_path[0][0]).max() > 1e-5
+    theirs = path(K.Adam(0.02, epsilon=1e-3, **KADAM), *problem)
+    assert_same_path(path(raw, *problem), theirs)
+    assert np.abs(path(corrected, *problem)[0][0] - theirs[0][0]).max() > 1e-5
 
 
 def test_keras_rounds_hyperparameters_to_float32(problem):
     exact, rounded = optim.SGD(0.1, momentum=0.9), optim.SGD(0.1, momentum=float(np.float32(0.9)))
-    theirs = kerass(K.SGD(0.1, momentum=0.9), problem)
-    assert_same_path(ours(rounded, problem), theirs)
-    assert np.abs(ours(exact, problem)[-1][0] - theirs[-1][0]).max() > 1e-9
+    theirs = path(K.SGD(0.1, momentum=0.9), *problem)
+    assert_same_path(path(rounded, *problem), theirs)
+    assert np.abs(path(exact, *problem)[-1][0] - theirs[-1][0]).max() > 1e-9
 
 
 def test_keras_rounds_betas_in_the_correction_alone(problem):
     """With 0.9 and 0.999 Keras averages with the numbers themselves and corrects with their float32 roundings."""
     rounded1, rounded2 = float(np.float32(0.9)), float(np.float32(0.999))
     params, gradients = problem
-    m, v, path = [0.0] * len(params), [0.0] * len(params), []
+    m, v, steps = [0.0] * len(params), [0.0] * len(params), []
     for t, grads in enumerate(gradients, start=1):
         m = [0.9 * a + 0.1 * g for a, g in zip(m, grads, strict=True)]
         v = [0.999 * a + 0.001 * g**2 for a, g in zip(v, grads, strict=True)]
         rate = 0.02 * np.sqrt(1 - rounded2**t) / (1 - rounded1**t)
         params = [w - rate * a / (np.sqrt(b) + 1e-7) for w, a, b in zip(params, m, v, strict=True)]
-        path.append(params)
-    theirs = kerass(K.Adam(0.02), problem)
-    assert_same_path(path, theirs)
-    exact = ours(optim.Adam(0.02, epsilon=1e-7, epsilon_at="raw"), problem)
+        steps.append(params)
+    theirs = path(K.Adam(0.02), *problem)
+    assert_same_path(steps, theirs)
+    exact = path(optim.Adam(0.02, epsilon=1e-7, epsilon_at="raw"), *problem)
     assert 1e-8 < np.abs(exact[-1][0] - theirs[-1][0]).max() < 1e-5
 
 
@@ -160,14 +133,67 @@ def test_a_schedule_as_in_pytorch(mine, theirs, problem):
         assert np.abs(w - tensor.detach().numpy()).max() <= 1e-12
 
 
-def test_pytorch_leaves_a_group_without_decay_alone(problem):
-    mine = optim.AdamW(0.02, weight_decay=0.3, decay=(True, False, True))
+def by_name(arrays):
+    return dict(zip(("w1", "b1", "w2"), arrays, strict=True))
 
-    def theirs(p):
-        groups = [{"params": [p[0], p[2]], "weight_decay": 0.3}, {"params": [p[1]], "weight_decay": 0.0}]
-        return T.AdamW(groups, 0.02)
 
-    assert_same_path(ours(mine, problem), torchs(theirs, problem))
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (
+            optim.SGD(0.1, momentum=0.9, weight_decay=0.3, decay_on="weight"),
+            lambda groups: T.SGD(groups, 0.1, momentum=0.9, weight_decay=0.3),
+        ),
+        (
+            optim.Adam(0.02, weight_decay=0.3, decay_on="weight"),
+            lambda groups: T.Adam(groups, 0.02, weight_decay=0.3),
+        ),
+        (
+            optim.AdamW(0.02, weight_decay=0.3, decay_on=("w1", "w2")),
+            lambda groups: T.AdamW(groups, 0.02, weight_decay=0.3),
+        ),
+    ],
+)
+def test_pytorch_leaves_a_group_without_decay_alone(mine, theirs, problem):
+    """Parameter groups there are roles or names here: the biases do not decay."""
+    params, gradients = problem
+
+    def grouped(p):
+        return theirs([{"params": [p["w1"], p["w2"]]}, {"params": [p["b1"]], "weight_decay": 0.0}])
+
+    optimizer_parity(mine, by_name(params), [by_name(grads) for grads in gradients], grouped)
+    for everything in (optim.AdamW(0.02, weight_decay=0.3), optim.AdamW(0.02, weight_decay=0.3, decay_on="all")):
+        optimizer_parity(everything, *problem, lambda p: T.AdamW(p, 0.02, weight_decay=0.3))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (optim.SGD(0.1, weight_decay=0.3), lambda p: T.SGD(p, 0.1, weight_decay=0.3)),
+        (
+            optim.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.3),
+            lambda p: T.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.3),
+        ),
+        (optim.Adam(0.02, weight_decay=0.3), lambda p: T.Adam(p, 0.02, weight_decay=0.3)),
+        (optim.AdamW(0.02, weight_decay=0.3), lambda p: T.AdamW(p, 0.02, weight_decay=0.3)),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_pytorch_skips_a_parameter_whose_gradient_is_none(mine, theirs, named, problem):
+    """No step, no decay, no momentum; and Adam's count of steps is that of the parameter."""
+    params, gradients = problem
+    rng = np.random.default_rng(1)
+    gradients = [[g if rng.random() < 0.6 else None for g in grads] for grads in gradients]
+    gradients[0][1] = gradients[1][1] = gradients[2][1] = None
+    gradients = [[*grads[:2], None] for grads in gradients]  # the last is never trained
+    given = (by_name(params), [by_name(grads) for grads in gradients]) if named else (params, gradients)
+    steps = [list(step.values()) if named else step for step in path(mine, *given)]
+    assert_same_path(steps, path(theirs, params, gradients))
+    np.testing.assert_array_equal(steps[-1][2], params[2])
+    np.testing.assert_array_equal(steps[2][1], params[1])
+    assert np.abs(steps[-1][1] - params[1]).max() > 0.01
+    zeros = [[np.zeros_like(p) if g is None else g for p, g in zip(params, grads, strict=True)] for grads in gradients]
+    assert np.abs(path(mine, params, zeros)[-1][2] - params[2]).max() > 0.01, "a gradient of zero decays"
 
 
 @pytest.mark.parametrize(
@@ -181,9 +207,17 @@ def test_pytorch_leaves_a_group_without_decay_alone(problem):
 def test_five_steps_in_float32(mine, theirs, problem):
     params, gradients = problem
     single = [p.astype(np.float32) for p in params], [[g.astype(np.float32) for g in gs] for gs in gradients[:5]]
-    path = ours(mine, single)
-    assert path[-1][0].dtype == np.float32
-    assert_same_path(path, torchs(theirs, single), tolerance=1e-6)
+    optimizer_parity(mine, *single, theirs)  # where both must be float32
+
+
+@pytest.mark.parametrize("beta2", [0.999, 0.9999, 0.999999])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_betas_close_to_one_in_float32(beta2, decay, problem):
+    """1 - beta**t in float32 would lose most of its digits; PyTorch computes it in double precision, as we do."""
+    params, gradients = problem
+    single = [p.astype(np.float32) for p in params], [[g.astype(np.float32) for g in gs] for gs in gradients[:10]]
+    mine = optim.AdamW(0.02, beta1=0.99, beta2=beta2, weight_decay=decay)
+    optimizer_parity(mine, *single, lambda p: T.AdamW(p, 0.02, betas=(0.99, beta2), weight_decay=decay))
 
 
 def test_keras_leaves_excluded_variables_alone():
@@ -192,10 +226,12 @@ def test_keras_leaves_excluded_variables_alone():
     weights = keras.Variable(np.ones(2), dtype="float64", name="weights")
     bias = keras.Variable(np.ones(2), dtype="float64", name="bias")
     optimizer.apply([keras.ops.zeros(2, dtype="float64")] * 2, [weights, bias])
-    mine = optim.AdamW(0.1, weight_decay=0.5, decay=(True, False))
-    params, _ = mine.step([np.ones(2)] * 2, [np.zeros(2)] * 2, mine.init([np.ones(2)] * 2))
-    np.testing.assert_allclose(weights.numpy(), params[0], rtol=1e-12)
-    np.testing.assert_allclose(bias.numpy(), params[1], rtol=1e-12)
+    mine, start = optim.AdamW(0.1, weight_decay=0.5, decay_on="weight"), {"w": np.ones(2), "b": np.ones(2)}
+    params, _ = mine.step(start, {"w": np.zeros(2), "b": np.zeros(2)}, mine.init(start))
+    np.testing.assert_allclose(weights.numpy(), params["w"], rtol=1e-12)
+    np.testing.assert_allclose(bias.numpy(), params["b"], rtol=1e-12)
+    np.testing.assert_array_equal(params["b"], 1)
+    assert params["w"].max() < 1
 
 
 def test_default_decays_differ():

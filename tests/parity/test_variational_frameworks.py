@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from regbook import datasets
-from reglib.nets import mlp, variational
-from reglib.noise import dropout, masks
+from reglib.nets import variational
+from reglib.nets.mlp import MLP
+from reglib.noise import masks
+from reglib.noise.affine import Noise, apply, apply_backward
 from reglib.train import loop, optim
 
 keras = pytest.importorskip("keras")
@@ -33,8 +35,8 @@ def test_keras_gaussian_noise(dtype):
     grad_x = tape.gradient(output, variable, output_gradients=tf.constant(grad)).numpy()
     assert len(np.unique(noise)) > 200
     for ours, theirs in (
-        (dropout.additive(x, noise), output.numpy()),
-        (dropout.additive_backward(grad, noise), grad_x),
+        (apply(Noise(offset=noise), x), output.numpy()),
+        (apply_backward(Noise(offset=noise), grad), grad_x),
     ):
         assert ours.dtype == theirs.dtype == dtype
         assert np.abs(ours - theirs).max() <= TOLERANCE[dtype] * 5
@@ -47,14 +49,14 @@ def test_keras_and_we_mean_the_same_standard_deviation():
     assert np.std(theirs) == pytest.approx(np.std(ours), rel=0.02)
 
 
-SIZES, EXAMPLES, WEIGHT = (4, 6, 5, 3), 30, 0.5
+NET, EXAMPLES, WEIGHT = MLP((4, 6, 5, 3)), 30, 0.5
 
 
 @pytest.fixture
 def problem():
     rng = np.random.default_rng(3)
-    params = variational.start(mlp.init(rng, SIZES), 0.3)
-    params[6], params[7] = np.array([-0.5]), rng.normal(size=5) - 0.5  # one a layer, then one a unit
+    params = variational.start(NET.init(rng), 0.3)
+    params |= {"log_alpha1": np.array([-0.5]), "log_alpha2": rng.normal(size=5) - 0.5}  # one a layer, then one a unit
     x, labels = rng.normal(size=(8, 4)), rng.integers(3, size=8)
     return params, x, labels, [rng.standard_normal((8, width)) for width in (6, 5)]
 
@@ -71,36 +73,38 @@ def torch_kl(log_alpha, form):
 @pytest.mark.parametrize("form", ["kingma", "molchanov"])
 def test_torch_differentiates_the_same_objective(problem, form):
     params, x, labels, epsilon = problem
-    tensors = [torch.tensor(p, requires_grad=True) for p in params]
+    tensors = {name: torch.tensor(p, requires_grad=True) for name, p in params.items()}
     h = torch.tensor(x)
-    for layer in range(2):
-        h = torch.relu(h @ tensors[2 * layer] + tensors[2 * layer + 1])
-        h = h * (1 + torch.exp(tensors[6 + layer] / 2) * torch.tensor(epsilon[layer]))
-    data = torch.nn.functional.cross_entropy(h @ tensors[4] + tensors[5], torch.tensor(labels))
-    divergence = 6 * torch_kl(tensors[6], form).sum() + torch_kl(tensors[7], form).sum()
+    for layer in (1, 2):
+        h = torch.relu(h @ tensors[f"w{layer}"] + tensors[f"b{layer}"])
+        h = h * (1 + torch.exp(tensors[f"log_alpha{layer}"] / 2) * torch.tensor(epsilon[layer - 1]))
+    data = torch.nn.functional.cross_entropy(h @ tensors["w3"] + tensors["b3"], torch.tensor(labels))
+    divergence = 6 * torch_kl(tensors["log_alpha1"], form).sum() + torch_kl(tensors["log_alpha2"], form).sum()
     loss = data + WEIGHT / EXAMPLES * divergence
     loss.backward()
-    ours, grads = variational.loss_and_grads(params, x, labels, epsilon, examples=EXAMPLES, weight=WEIGHT, form=form)
+    options = {"examples": EXAMPLES, "weight": WEIGHT, "form": form}
+    ours, grads = variational.loss_and_grads(NET, params, x, labels, epsilon, **options)
     assert abs(ours - loss.item()) < 1e-12
-    for grad, tensor in zip(grads, tensors, strict=True):
-        assert np.abs(grad - tensor.grad.numpy()).max() < 1e-12
+    assert list(grads) == list(params)
+    for name, tensor in tensors.items():
+        assert np.abs(grads[name] - tensor.grad.numpy()).max() < 1e-12
 
 
 def test_tensorflow_differentiates_the_same_data_term(problem):
     params, x, labels, epsilon = problem
-    variables = [tf.Variable(p) for p in params]
+    variables = {name: tf.Variable(p) for name, p in params.items()}
     with tf.GradientTape() as tape:
         h = tf.constant(x)
-        for layer in range(2):
-            h = tf.nn.relu(h @ variables[2 * layer] + variables[2 * layer + 1])
-            h = h * (1 + tf.exp(variables[6 + layer] / 2) * epsilon[layer])
-        logits = h @ variables[4] + variables[5]
+        for layer in (1, 2):
+            h = tf.nn.relu(h @ variables[f"w{layer}"] + variables[f"b{layer}"])
+            h = h * (1 + tf.exp(variables[f"log_alpha{layer}"] / 2) * epsilon[layer - 1])
+        logits = h @ variables["w3"] + variables["b3"]
         loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
     theirs = tape.gradient(loss, variables)
-    ours, grads = variational.loss_and_grads(params, x, labels, epsilon, examples=EXAMPLES, weight=0)
+    ours, grads = variational.loss_and_grads(NET, params, x, labels, epsilon, examples=EXAMPLES, weight=0)
     assert abs(ours - float(loss)) < 1e-12
-    for grad, other in zip(grads, theirs, strict=True):
-        assert np.abs(grad - other.numpy()).max() < 1e-12
+    for name, other in theirs.items():
+        assert np.abs(grads[name] - other.numpy()).max() < 1e-12
 
 
 def test_the_divergence_is_that_of_torchs_distributions():
@@ -119,10 +123,11 @@ def test_the_divergence_is_that_of_torchs_distributions():
 def test_a_training_run_of_torch():
     """Forty steps in which weights and strengths are learned together: every loss within 1e-9."""
     digits = datasets.digits()
-    first = variational.start(mlp.init(np.random.default_rng(0), (64, 24, 10)), 0.3)
+    net = MLP((64, 24, 10))
+    first = variational.start(net.init(np.random.default_rng(0)), 0.3)
     rows = np.random.default_rng(1).integers(len(digits.y), size=(40, 32))
     epsilon = masks.normal(np.random.default_rng(2), (40, 32, 24), 1.0)
-    params = [torch.tensor(p, requires_grad=True) for p in first]
+    params = [torch.tensor(p, requires_grad=True) for p in first.values()]
     sgd, losses = torch.optim.SGD(params, lr=0.125, momentum=0.5), []
     for batch, draw in zip(rows, epsilon, strict=True):
         h = torch.relu(torch.tensor(digits.x[batch]) @ params[0] + params[1])
@@ -136,10 +141,11 @@ def test_a_training_run_of_torch():
     given = iter(epsilon)
 
     def step(params, x, y):
-        return variational.loss_and_grads(params, x, y, [next(given)], examples=500, form="molchanov")
+        return variational.loss_and_grads(net, params, x, y, [next(given)], examples=500, form="molchanov")
 
-    run = loop.train(first, step, optim.SGD(0.125, momentum=0.5), rows, data=(digits.x, digits.y))
+    run = loop.train(step, first, optim.SGD(0.125, momentum=0.5), rows, data=(digits.x, digits.y))
     assert np.abs(run.losses - losses).max() < 1e-9
-    assert abs(run.params[4] - first[4]) > 0.1
-    for ours, theirs in zip(run.params, params, strict=True):
+    assert list(run.params) == ["w1", "b1", "w2", "b2", "log_alpha1"]
+    assert abs(run.params["log_alpha1"] - first["log_alpha1"]) > 0.1
+    for ours, theirs in zip(run.params.values(), params, strict=True):
         assert np.abs(ours - theirs.detach().numpy()).max() < 1e-9

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from regbook import notebook
-from regbook.notebook import parity_table, show_source, table
+from regbook.experiment import paired
+from regbook.notebook import parity_table, show_source, table, verdict_table
 
 
 def documented(w, step):
@@ -307,3 +308,22 @@ def test_empty_arrays_agree():
 
 def test_nothing_to_compare_is_an_empty_table():
     assert repr(parity_table({})).endswith("Within 1e-12")
+
+
+def compared(arms=("new", "old"), better="lower"):
+    return paired(np.arange(20.0), 1.25 + np.arange(20.0), better=better, claim="less", arms=arms)
+
+
+def test_verdicts_stand_one_a_row():
+    found = verdict_table([compared(), compared(better="higher")], caption="errors", digits=2)
+    assert found.columns == ["Claim", "new", "old", "Difference, 95%", "Verdict"]
+    assert found.rows[0] == ["less", 9.5, 10.75, "[-1.2, -1.2]", "supported"]
+    assert found.rows[1][-1] == "not supported"
+    assert found.caption == "errors"
+    assert found.cells()[0][1:3] == ["9.5", "11"]
+
+
+@pytest.mark.parametrize("comparisons", [[], [compared(), compared(("other", "old"))]])
+def test_verdicts_of_different_arms_or_of_none_are_refused(comparisons):
+    with pytest.raises(ValueError, match="comparisons must hold one or more of the same arms"):
+        verdict_table(comparisons)

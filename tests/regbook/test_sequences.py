@@ -56,6 +56,26 @@ def test_the_first_mark_is_among_the_first_ten_also_in_a_long_sequence():
     assert marked[30] == 0
 
 
+def test_temporal_order_follows_its_rules():
+    data = sequences.temporal_order(rng(), 4000, 10)
+    symbols = data.x.argmax(axis=-1)
+    assert data.x.shape == (4000, 10, 6)
+    np.testing.assert_array_equal(data.x.sum(axis=-1), 1)
+    marked = symbols < 2
+    np.testing.assert_array_equal(marked[:, :3].sum(axis=1), 1)
+    np.testing.assert_array_equal(marked[:, 3:6].sum(axis=1), 1)
+    assert not marked[:, 6:].any()
+    first, second = (np.where(marked[:, part], symbols[:, part], 0).sum(axis=1) for part in (slice(3), slice(3, 6)))
+    np.testing.assert_array_equal(data.y, 2 * first + second)
+    for shares, expected in (
+        (np.bincount(data.y) / 4000, 1 / 4),
+        (marked[:, :6].mean(axis=0), 1 / 3),
+        (np.bincount(symbols[~marked]) / 32_000, np.array([0, 0, 1, 1, 1, 1]) / 4),
+    ):
+        np.testing.assert_allclose(shares, expected, atol=5 * 0.5 / np.sqrt(4000))
+    assert data.description == "Temporal order: 4000 sequences of 10 steps"
+
+
 def accepts(string):
     """Whether a string is of Reber's grammar, by an automaton written down apart from the generator's."""
     follow = {
@@ -199,6 +219,7 @@ def test_the_same_generator_gives_the_same_data():
     codes = np.arange(48)
     for draw in (
         lambda r: sequences.adding(r, 5, 8),
+        lambda r: sequences.temporal_order(r, 5, 8),
         lambda r: sequences.reber(r, 5),
         lambda r: sequences.windows(r, codes, 5, 4),
     ):
@@ -212,6 +233,7 @@ def test_bad_input_is_named():
     g, codes = rng(), np.arange(10)
     for call in (
         lambda r: sequences.adding(r, 5, 8),
+        lambda r: sequences.temporal_order(r, 5, 8),
         lambda r: sequences.reber(r, 5),
         sequences.reber_string,
         lambda r: sequences.windows(r, codes, 5, 8),
@@ -221,6 +243,8 @@ def test_bad_input_is_named():
     cases = [
         (lambda: sequences.adding(g, 0, 8), "n must be at least 1, got 0"),
         (lambda: sequences.adding(g, 5, 3), "steps must be at least 4, got 3"),
+        (lambda: sequences.temporal_order(g, 0, 8), "n must be at least 1, got 0"),
+        (lambda: sequences.temporal_order(g, 5, 2), "steps must be at least 3, got 2"),
         (lambda: sequences.reber(g, 0), "n must be at least 1, got 0"),
         (lambda: sequences.reber(g, 5, longest=8), "longest must be at least 9, got 8"),
         (lambda: sequences.reber(g, 5, shortest=12, longest=11), "shortest must be at most longest, 11; got 12"),
