@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reglib._validate import float_array, generator, integer, integers, number
+from reglib._validate import as_array, float_array, generator, integer, integers, number
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,10 @@ def standardize(x, rows):
            [98.,  1.]])
     """
     x = float_array("x", x, ndim=2)
-    part = x[np.asarray(rows)]
+    rows = as_array("rows", rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "iub":
+        raise TypeError(f"rows must be an array of integers or of bool, got {rows.dtype} of shape {rows.shape}")
+    part = x[rows]
     spread = part.std(axis=0)
     return (x - part.mean(axis=0)) / np.where(spread > 0, spread, 1)
 

@@ -1,4 +1,4 @@
-"""Run the studies: ``python -m regstudy [TASK ...] [--report] [--fresh] [--results FOLDER]``."""
+"""Run the studies: ``python -m regstudy [TASK ...] [--jobs N] [--scheduler ADDRESS] [--report] [--fresh]``."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 # One thread: the matrices are small, and the rounding is then the same on every run.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-from regstudy import recurrent, store
+from regstudy import recurrent, runner, store
 
 
 def main(arguments=None):
@@ -17,16 +17,27 @@ def main(arguments=None):
     parser.add_argument("--report", action="store_true", help="print the tables of what is stored, and run nothing")
     parser.add_argument("--fresh", action="store_true", help="start anew, also where results are complete")
     parser.add_argument("--results", help="the folder of the results; by default the package's")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that work side by side; 1 by default")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that does the work instead")
     options = parser.parse_args(arguments)
     unknown = [task for task in options.tasks if task not in recurrent.TASKS]
     if unknown:
         parser.error(f"unknown task {unknown[0]!r}; there are {', '.join(recurrent.TASKS)}")
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {options.jobs}")
     if options.report:
         print(recurrent.report(options.results))
         return 0
     for task in options.tasks or recurrent.TASKS:
-        done = store.path(task, options.results).exists() and not options.fresh
-        file = recurrent.study(task, options.results, fresh=options.fresh)
+        there, begun = (store.path(task, options.results, partial=partial).exists() for partial in (False, True))
+        done = there and not begun and not options.fresh
+        try:
+            file = recurrent.study(
+                task, options.results, fresh=options.fresh, jobs=options.jobs, scheduler=options.scheduler
+            )
+        except runner.WorkerError as error:
+            print(f"{task}: {error}", file=sys.stderr)
+            return 1
         print(f"{task}: {'complete already; --fresh runs it again' if done else 'complete'}: {file}")
         print(f"  {store.read(file)['provenance']['summary']}")
     return 0

@@ -2,64 +2,70 @@
 
 from dataclasses import dataclass
 
-from reglib.layers import recurrent
-from reglib.noise.places import ZONES, Noise
+from regbook.task import Arm, grid
+from reglib.noise.kinds import Bernoulli, Zoneout
+from reglib.train.technique import Technique
 
 RATES = (0.1, 0.25, 0.5)
+STEPS = -2  # the axis of time in (..., B, T, H): shared, there is one mask a sequence
 
 
 @dataclass(frozen=True)
-class Arm:
+class Way:
     """One way to regularize, its ``name`` and what it does in ``words``.
 
-    ``places`` are fields of `reglib.noise.places.Noise`, all with the same rate; ``schedule`` is "step" or
-    "sequence"; ``source`` is who proposes it.
+    ``places`` are those of the noise, all with the same rate; ``kind`` is the kind of `reglib.noise.kinds`, and
+    ``shared`` the axes with one draw; ``source`` is who proposes it.
     """
 
     name: str
     words: str
     places: tuple
-    schedule: str
     source: str
+    kind: type = Bernoulli
+    shared: tuple | int = ()
 
-    def draw(self, rng, cell, params, batch, steps, rate):
-        """Draw the noise of one update."""
-        rates = dict.fromkeys(self.places, rate)
-        return recurrent.draw_noise(rng, cell, params, batch, steps, schedule=self.schedule, **rates)
+    def arm(self, learning_rates):
+        """Return the `regbook.task.Arm` with its 6 settings, values of ``rate`` and ``learning_rate``.
 
-    def inference(self, rate):
-        """Return what acts at inference: for zoneout the mean of the mask, for dropout nothing."""
-        zones = {place: rate for place in self.places if place in ZONES}
-        return Noise(**zones) if zones else None
-
-    def settings(self, task):
-        """Return the settings to try, (rate, learning rate): 6 in every arm.
-
-        Without noise there is no rate: the six are learning rates, from a third of the task's lower one to three times
-        its higher one.
+        ``learning_rates`` are the task's, the higher one first. Each of the `RATES` is tried with both. Without noise
+        there is no rate: the six are learning rates, from a third of the lower one to three times the higher one.
         """
-        high, low = task.learning_rates
+        high, low = learning_rates
+        settings = grid(rate=RATES, learning_rate=(high, low))
         if not self.places:
-            return tuple((0.0, rate) for rate in (3 * high, high, (high * low) ** 0.5, low, low / 2, low / 3))
-        return tuple((rate, learning_rate) for rate in RATES for learning_rate in (high, low))
+            settings = grid(rate=(0.0,), learning_rate=(3 * high, high, (high * low) ** 0.5, low, low / 2, low / 3))
+        return Arm(self.name, settings, self.technique, words=self.words, source=self.source)
+
+    def technique(self, setting):
+        """Return the noise at the ``setting``'s rate."""
+        return Technique(noise={place: self.kind(setting.rate, self.shared) for place in self.places})
 
 
 ARMS = {
-    arm.name: arm
-    for arm in (
-        Arm("none", "no noise", (), "step", ""),
-        Arm("input_output", "input and output, per step", ("input", "output"), "step", "Zaremba et al. 2014"),
-        Arm("state", "h and c, per step", ("state_h", "state_c"), "step", "TensorFlow's DropoutWrapper"),
-        Arm("state_h", "h, per step; c kept", ("state_h",), "step", "TensorFlow's DropoutWrapper, its default"),
-        Arm(
+    way.name: way
+    for way in (
+        Way("none", "no noise", (), ""),
+        Way("input_output", "input and output, per step", ("input", "output"), "Zaremba et al. 2014"),
+        Way("state", "h and c, per step", ("state_h", "state_c"), "TensorFlow's DropoutWrapper"),
+        Way("state_h", "h, per step; c kept", ("state_h",), "TensorFlow's DropoutWrapper, its default"),
+        Way(
             "variational",
             "input, h and output, once a sequence",
             ("input", "recurrent", "output"),
-            "sequence",
             "Gal and Ghahramani 2016",
+            shared=STEPS,
         ),
-        Arm("recurrent", "h in the products, once a sequence", ("recurrent",), "sequence", "Keras' recurrent_dropout"),
-        Arm("candidate", "candidate, per step", ("candidate",), "step", "Semeniuta et al. 2016"),
-        Arm("zoneout", "h and c keep their old value, per step", ("zone_h", "zone_c"), "step", "Krueger et al. 2017"),
+        Way(
+            "recurrent", "h in the products, once a sequence", ("recurrent",), "Keras' recurrent_dropout", shared=STEPS
+        ),
+        Way("candidate", "candidate, per step", ("candidate",), "Semeniuta et al. 2016"),
+        Way(
+            "zoneout",
+            "h and c keep their old value, per step",
+            ("zone_h", "zone_c"),
+            "Krueger et al. 2017",
+            kind=Zoneout,
+        ),
     )
 }

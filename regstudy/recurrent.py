@@ -1,28 +1,29 @@
 """The study of dropout in recurrent networks: eight ways to regularize an LSTM, four tasks, equal budgets.
 
-For every task and arm, six settings (`regstudy.arms.Arm.settings`) are scored on validation data over seeds of their
-own; the best is then trained on fresh seeds, and measured on test data for the first and only time. In each run the
-parameters are those of the best validation measurement: every arm, the one without noise too, is stopped early.
+It is a `regbook.study.study` a task. For every arm, six settings (`regstudy.arms.Way.arm`) are scored on validation
+data over seeds of their own; the best is then trained on fresh seeds, and measured on test data for the first and only
+time. In each run the parameters are those of the best validation measurement: every arm, the one without noise too, is
+stopped early.
 
-What to keep in mind: the networks are small and the training sets tiny, on purpose (`regstudy.tasks`); some arms chose
-the largest rate that was tried, and might do better beyond; and each verdict stands at 95% for itself, so that of the
-36 one or two may be wrong by chance alone.
+What to keep in mind: the networks are small and the training sets tiny, on purpose (`regstudy.tasks`); where an arm
+chose a setting at an end of its grid it might do better beyond, and the report says where; and each verdict stands at
+95% for itself, so that of the 36 one or two may be wrong by chance alone.
 
-``python -m regstudy`` runs it and resumes it; `stored` loads what came out; `run` reruns any part, and `agrees` says
-whether a rerun and the stored numbers agree.
+``python -m regstudy`` runs it and resumes it, with ``--jobs`` in processes side by side; `stored` loads what came out;
+`run` reruns any part, and `agrees` says whether a rerun and the stored numbers agree.
 """
 
 import datetime
 import math
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
+import regbook.study
 from regbook import experiment
-from reglib._validate import one_of
-from regstudy import cell_run, store
-from regstudy.arms import ARMS, RATES
+from reglib._validate import integer, one_of
+from regstudy import cells, runner, store
+from regstudy.arms import ARMS
 from regstudy.claims import CLAIMS
 from regstudy.tasks import TASKS
 
@@ -56,7 +57,8 @@ class Stored:
     """The stored results of one task, which is described by ``words``; its numbers are measured in ``unit``.
 
     ``final`` is the `Result` of the chosen setting by arm, on the test seeds; ``tuning`` the `Result`s of all settings
-    that were tried, by arm. ``provenance`` tells code, seeds, versions, date, durations and data.
+    that were tried, by arm. ``study`` is all of it as a `regbook.study.Study`, which shows the choices and the ends of
+    grids. ``provenance`` tells code, seeds, versions, date, durations and data.
     """
 
     task: str
@@ -64,15 +66,12 @@ class Stored:
     unit: str
     final: dict = field(repr=False)
     tuning: dict = field(repr=False)
+    study: regbook.study.Study = field(repr=False)
     provenance: dict = field(repr=False)
 
     def verdict(self, a, b, claim=None):
         """Return the `regbook.experiment.Comparison` of two arms on the test data: that ``a`` is lower than ``b``."""
-        for name in (a, b):
-            one_of("arm", name, tuple(self.final))
-        words = claim or f"{a} has a lower {self.unit} than {b}"
-        first, second = self.final[a].test, self.final[b].test
-        return experiment.paired(first, second, better="lower", claim=words, arms=(a, b), minimum=10)
+        return self.study.compare(a, b, claim or f"{a} has a lower {self.unit} than {b}", minimum=10)
 
     def verdicts(self):
         """Return the comparison for every `Claim` of `CLAIMS`."""
@@ -123,21 +122,20 @@ def stored(task, folder=None):
     ------
     FileNotFoundError
         When the study of this task has not been run to its end.
+    ValueError
+        When it was run with other settings than those of now.
     """
     one_of("task", task, tuple(TASKS))
     file = store.path(task, folder)
     if not file.exists():
         raise FileNotFoundError(f"there are no results of {task!r} yet; run: python -m regstudy {task}")
     content = store.read(file)
-    final, tuning = {}, {}
-    for key, cell in content["cells"].items():
-        arm, stage = key.split("/")[:2]
-        result = _result(task, arm, cell)
-        if stage == "final":
-            final[arm] = result
-        else:
-            tuning.setdefault(arm, []).append(result)
-    return Stored(task, content["words"], content["unit"], final, tuning, content["provenance"])
+    found = _study(task, lambda jobs: {key: _known(task, job, content["cells"][key]) for key, job in jobs.items()})
+    final = {arm: _result(task, arm, result, 0) for arm, result in found.final.items()}
+    tuning = {
+        arm: [_result(task, arm, result, k) for k in range(len(result.settings))] for arm, result in found.tried.items()
+    }
+    return Stored(task, content["words"], content["unit"], final, tuning, found, content["provenance"])
 
 
 def run(task, arm, *, seeds=None, setting=None, test=True):
@@ -167,7 +165,8 @@ def run(task, arm, *, seeds=None, setting=None, test=True):
     seeds = range(TASKS[task].seeds) if seeds is None else [int(seed) for seed in seeds]
     if not len(seeds):
         raise ValueError("seeds must hold at least one seed, got none")
-    return _result(task, arm, cell_run.train(TASKS[task], ARMS[arm], setting, seeds, test=test))
+    settings = [dict(zip(("rate", "learning_rate"), setting, strict=True))]
+    return _result(task, arm, cells.result(cells.train(TASKS[task].home, task, arm, settings, seeds, test=test)), 0)
 
 
 def agrees(result, reference=None, *, tolerance=1e-4):
@@ -210,11 +209,12 @@ def agrees(result, reference=None, *, tolerance=1e-4):
     return Agreement(exact, inside, float(gap), mean, (float(center - half), float(center + half)))
 
 
-def study(task, folder=None, *, fresh=False, progress=True):
+def study(task, folder=None, *, fresh=False, progress=True, jobs=1, scheduler=None):
     """Run the study of one task, or go on with it; return the file of its results.
 
-    Every finished cell is saved at once. Cells of another version of the code are run again. A task whose results are
-    complete is left alone, unless ``fresh`` asks for a new start; the old results stay until the new ones are complete.
+    Every finished cell is saved at once, an arm's settings or its final runs. Cells of another version of the code are
+    run again. A task whose results are complete is left alone, unless ``fresh`` asks for a new start; the old results
+    stay until the new ones are complete.
 
     Parameters
     ----------
@@ -224,20 +224,42 @@ def study(task, folder=None, *, fresh=False, progress=True):
     fresh : bool
     progress : bool
         Show a progress bar (needs tqdm).
+    jobs : int
+        Processes that train cells side by side.
+    scheduler : str, optional
+        The address of a Dask scheduler, whose workers do it instead.
+
+    Raises
+    ------
+    regstudy.runner.WorkerError
+        When a process died, or no worker could be reached; what was finished is saved.
     """
-    one_of("task", task, tuple(TASKS))
+    problem = TASKS[one_of("task", task, tuple(TASKS))]
+    jobs = integer("jobs", jobs, low=1)
     file, partial = store.path(task, folder), store.path(task, folder, partial=True)
     if file.exists() and not fresh and not partial.exists():
         return file
-    code, cells = store.code(TASKS[task]), {}
+    code, done = store.code(problem.home, task), {}
     if partial.exists() and not fresh:
-        cells = {key: cell for key, cell in store.read(partial)["cells"].items() if cell["code"] == code}
+        done = {key: cell for key, cell in store.read(partial)["cells"].items() if cell["code"] == code}
+    head = {"task": task, "words": problem.words, "unit": problem.task.unit}
     with _Bar(task, progress) as bar:
-        for key, arm, setting in _tuning(task):
-            _finish(task, key, arm, setting, cells, partial, code, bar, tuning=True)
-        for arm, setting in _chosen(task, cells).items():
-            _finish(task, f"{arm}/final", arm, setting, cells, partial, code, bar, tuning=False)
-    store.write(file, _head(task) | {"provenance": _provenance(task, cells, code), "cells": cells})
+
+        def save(key, cell):
+            done[key] = cell | {"code": code, "date": _today()}
+            store.write(partial, head | {"cells": done})
+            bar.step(1, key)
+
+        def run(wanted):
+            missing = {key: job for key, job in wanted.items() if key not in done}
+            bar.step(len(wanted) - len(missing))
+            calls = {k: (problem.home, task, j.arm.name, j.settings, list(j.seeds), j.test) for k, j in missing.items()}
+            runner.run(calls, save, code=code, jobs=jobs, scheduler=scheduler)
+            return {key: cells.result(done[key]) for key in wanted}
+
+        _study(task, run)
+    done = {f"{arm}/{stage}": done[f"{arm}/{stage}"] for stage in ("tuning", "final") for arm in ARMS}
+    store.write(file, head | {"provenance": _provenance(problem, done, code), "cells": done})
     partial.unlink()
     return file
 
@@ -248,21 +270,21 @@ def report(folder=None):
     for task in TASKS:
         try:
             results = stored(task, folder)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ValueError) as error:
             lines += [f"{task}: {error}", ""]
             continue
         lines += [f"{task}: {results.words}; {results.unit}, mean and 95% interval", ""]
-        lines += [f"  {'arm':<14}{'rate':>6}{'Adam':>9}  test", *(_arm_line(r) for r in results.final.values()), ""]
+        lines += [f"  {'arm':<14}{'rate':>6}{'Adam':>9}  test", *(_arm_line(arm, results) for arm in ARMS), ""]
         lines += [*map(_verdict_line, results.verdicts()), ""]
         lines += [f"  {results.provenance['summary']}", ""]
     return "\n".join(lines)
 
 
-def _arm_line(result):
+def _arm_line(arm, results):
     """Return one line of the report."""
-    test = experiment.mean_interval(result.test)
-    edge = "  (the largest rate tried)" if result.rate == max(RATES) else ""
-    return f"  {result.arm:<14}{result.rate:>6g}{result.learning_rate:>9.2g}  {test}{edge}"
+    final, edges = results.final[arm], ", ".join(results.study.at_edge(arm))
+    mark = f"  (an end of its grid: {edges})" if edges else ""
+    return f"  {arm:<14}{final.rate:>6g}{final.learning_rate:>9.2g}  {experiment.mean_interval(final.test)}{mark}"
 
 
 def _verdict_line(verdict):
@@ -272,48 +294,38 @@ def _verdict_line(verdict):
     return f"  {verdict.verdict:<14}{verdict.claim}: {difference}"
 
 
-def _tuning(task):
-    """Return every cell of the tuning: its key, arm and setting."""
-    return [
-        (f"{arm}/tuning/{index}", arm, setting)
-        for arm in ARMS
-        for index, setting in enumerate(ARMS[arm].settings(TASKS[task]))
-    ]
+def _study(task, run):
+    """Return the `regbook.study.Study` of one task; ``run`` does the work, or knows its results."""
+    problem = TASKS[task]
+    return regbook.study.study(
+        problem.task,
+        [way.arm(problem.learning_rates) for way in ARMS.values()],
+        seeds=problem.seeds,
+        tuning_seeds=problem.tuning_seeds,
+        first_tuning_seed=TUNING,
+        run=run,
+    )
 
 
-def _chosen(task, cells):
-    """Return the setting with the best mean validation measure for every arm."""
-    scores = {arm: {} for arm in ARMS}
-    for key, arm, setting in _tuning(task):
-        scores[arm][setting] = np.array(cells[key]["validation"])
-    return experiment.choose(scores, better="lower")
+def _known(task, job, cell):
+    """Return what a stored cell holds as a `regbook.fit.Result`, if it is of this job."""
+    result = cells.result(cell)
+    if (result.settings, result.seeds) != (tuple(job.settings), tuple(job.seeds)):
+        raise ValueError(
+            f"the results of {task!r} must be of the settings and seeds of now, but arm {job.arm.name!r} has others; "
+            f"run: python -m regstudy {task} --fresh"
+        )
+    return result
 
 
-def _finish(task, key, arm, setting, cells, partial, code, bar, *, tuning):
-    """Run one cell if it is not there yet, and save it."""
-    if key not in cells:
-        bar.say(key)
-        count = TASKS[task].tuning_seeds if tuning else TASKS[task].seeds
-        seeds = range(TUNING, TUNING + count) if tuning else range(count)
-        began = time.monotonic()
-        cell = cell_run.train(TASKS[task], ARMS[arm], setting, seeds, test=not tuning)
-        cells[key] = cell | {"seconds": round(time.monotonic() - began, 1), "code": code, "date": _today()}
-        store.write(partial, _head(task) | {"cells": cells})
-    bar.step()
-
-
-def _head(task):
-    """Return the beginning of a file of results."""
-    return {"task": task, "words": TASKS[task].words, "unit": TASKS[task].unit}
-
-
-def _provenance(task, cells, code):
+def _provenance(problem, done, code):
     """Return where the numbers come from."""
-    seconds = {name: round(sum(cell[name] for cell in cells.values())) for name in ("cpu_seconds", "seconds")}
-    software, size = store.software(), TASKS[task]
+    seconds = {name: round(sum(cell[name] for cell in done.values())) for name in ("cpu_seconds", "seconds")}
+    software, seeds, tuning = store.software(), problem.seeds, problem.tuning_seeds
+    settings = sum(len(cell["settings"]) for cell in done.values())
     summary = (
-        f"{len(cells)} cells, {seconds['cpu_seconds']} s of one core; {size.seeds} seeds after tuning on "
-        f"{size.tuning_seeds}; NumPy {software['numpy']}, Python {software['python']}, {_today()}, code {code}"
+        f"{settings} settings, {seconds['cpu_seconds']} s of one core; {seeds} seeds after tuning on {tuning}; "
+        f"NumPy {software['numpy']}, Python {software['python']}, {_today()}, code {code}"
     )
     return {
         "summary": summary,
@@ -321,9 +333,9 @@ def _provenance(task, cells, code):
         **software,
         "date": _today(),
         **seconds,
-        "seeds": list(range(size.seeds)),
-        "tuning_seeds": list(range(TUNING, TUNING + size.tuning_seeds)),
-        "data_sha256": size.fingerprint(),
+        "seeds": list(range(seeds)),
+        "tuning_seeds": list(range(TUNING, TUNING + tuning)),
+        "data_sha256": problem.fingerprint(),
     }
 
 
@@ -331,12 +343,21 @@ def _today():
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def _result(task, arm, cell):
-    """Return what a cell holds as a `Result`."""
-    lists = ("validation", "train", "best_update", "updates", "train_curve", "validation_curve")
-    arrays = {name: np.array(cell[name]) for name in lists}
-    test = np.array(cell["test"]) if "test" in cell else None
-    return Result(task, arm, cell["rate"], cell["learning_rate"], tuple(cell["seeds"]), test=test, **arrays)
+def _result(task, arm, found, k):
+    """Return one setting of a `regbook.fit.Result` as a `Result`."""
+    return Result(
+        task,
+        arm,
+        **found.settings[k],
+        seeds=found.seeds,
+        validation=found.validation[k],
+        train=found.train[k],
+        test=None if found.test is None else found.test[k],
+        best_update=found.best_step[k],
+        updates=found.steps,
+        train_curve=found.train_curve[:, k].mean(axis=-1),
+        validation_curve=found.validation_curve[:, k].mean(axis=-1),
+    )
 
 
 class _Bar:
@@ -347,7 +368,7 @@ class _Bar:
         if wanted:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=len(_tuning(task)) + len(ARMS), desc=task, unit="cell")
+            self.bar = tqdm(total=2 * len(ARMS), desc=task, unit="cell")
 
     def __enter__(self):
         return self
@@ -356,12 +377,8 @@ class _Bar:
         if self.bar:
             self.bar.close()
 
-    def say(self, key):
-        """Show which cell is being run."""
+    def step(self, count, words=""):
+        """Count cells that are done, and show the last one's name."""
         if self.bar:
-            self.bar.set_postfix_str(key)
-
-    def step(self):
-        """Count one cell."""
-        if self.bar:
-            self.bar.update()
+            self.bar.set_postfix_str(words, refresh=False)
+            self.bar.update(count)

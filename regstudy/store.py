@@ -7,21 +7,18 @@ another name first and then moved into place, which no reader can see half done.
 
 import ast
 import hashlib
-import inspect
 import json
 import os
 import platform
 import subprocess
+from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-MODULES = (
-    *("regbook.datasets", "regbook.sequences", "reglib.noise.masks", "reglib.noise.dropout", "reglib.noise.places"),
-    *("reglib.layers._gates", "reglib.layers._sequence", "reglib.layers.cells", "reglib.layers.dense"),
-    *("reglib.layers.recurrent", "reglib.nets.sequence", "reglib.train.losses", "reglib.train.optim"),
-    *("reglib.train.loop", "regstudy.arms", "regstudy.cell_run"),
-)
+# What numbers depend on: the code that trains, everything that it imports, and the module of the task.
+START = ("regbook.fit", "regstudy.cells")
 
 
 def path(task, folder=None, *, partial=False):
@@ -45,13 +42,56 @@ def write(file, content):
         new.unlink(missing_ok=True)
 
 
-def code(task):
-    """Return a fingerprint of the code that the numbers of a task depend on; comments and docstrings do not count."""
-    sources = [inspect.getsource(import_module(name)) for name in MODULES]
-    sources += [inspect.getsource(task.data), inspect.getsource(task.measure)]
-    plain = {key: value for key, value in sorted(vars(task).items()) if not callable(value)}
-    trees = [ast.dump(_bare(ast.parse(source))) for source in sources]
-    return hashlib.sha256("\n".join([*trees, repr(plain)]).encode()).hexdigest()[:16]
+def code(home, task):
+    """Return a fingerprint of the code that the numbers of a task depend on; comments and docstrings do not count.
+
+    ``home`` is the module that has the task in its ``TASKS``. The code is read once in each process: it has what it
+    has loaded, whatever happens to the files later.
+    """
+    problem = repr(import_module(home).TASKS[task])
+    return hashlib.sha256(f"{_code(home)}\n{problem}".encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _code(home):
+    """Return the code that the numbers of the tasks of a module depend on, as one text."""
+    return "\n".join(f"{name} {ast.dump(_bare(tree))}" for name, tree in sorted(modules(*START, home).items()))
+
+
+def modules(*names):
+    """Return the syntax trees of modules and of all that they import from the same packages as they or from ours."""
+    ours = {"reglib", "regbook", *(name.partition(".")[0] for name in names)}
+    found, left = {}, list(names)
+    while left:
+        name = left.pop()
+        file = None if name in found or name.partition(".")[0] not in ours else _file(name)
+        if file is not None:
+            found[name] = ast.parse(file.read_text(encoding="utf-8"))
+            left += [name.rpartition(".")[0], *_imported(found[name])]
+    return found
+
+
+def _imported(tree):
+    """Return the dotted names that a module imports; of ``from a import b`` both a and a.b, whatever b is."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def _file(name):
+    """Return the source file of a module or a package, found without importing it; None for what is none."""
+    top, *rest = name.split(".")
+    spec = find_spec(top) if top else None
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        place = Path(folder, *rest)
+        for file in (place / "__init__.py", place.with_suffix(".py")):
+            if file.exists():
+                return file
+    return None
 
 
 def software():

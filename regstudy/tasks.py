@@ -2,88 +2,47 @@
 
 Sizes were chosen before the arms were compared, by pilot runs on seeds from 9000 upwards that the study does not use,
 so that the arm without noise overfits: there are few training sequences for the size of the network, or many wrong
-labels. Only there can a regularizer show what it is for. The runs are long enough for that arm to pass its best point.
+labels. Only there can a regularizer show what it is for. The runs are long enough for that arm to pass its best point;
+each keeps the parameters of its best validation measurement.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from regbook import datasets, sequences
-from reglib.nets import sequence
+from regbook.task import Part, Task
+from reglib.layers.cells import LSTM
+from reglib.nets.sequence import Sequence
 from reglib.train.losses import softmax_cross_entropy, squared_error
+from reglib.train.optim import Adam
 
 
 @dataclass(frozen=True)
-class Part:
-    """Sequences of S seeds: ``x`` (S, N, T, D) in float32, ``y``, and ``steps`` and ``critical``, arrays or None."""
+class Problem:
+    """A `regbook.task.Task` with what the study needs besides.
 
-    x: np.ndarray
-    y: np.ndarray
-    steps: np.ndarray | None
-    critical: np.ndarray | None
-
-    def rows(self, index):
-        """Return the sequences ``index``, (S, B), of each seed."""
-        at = np.arange(len(index))[:, None], index
-        return Part(self.x[at], self.y[at], *(None if a is None else a[at] for a in (self.steps, self.critical)))
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task.
-
-    ``data`` takes a generator and returns `regbook.sequences.Sequences` for training, validation and test. ``measure``
-    takes logits and a `Part` and returns one number a seed, lower is better: early stopping, the choice of settings
-    and the verdicts go by it. ``updates`` is the length of a run, ``every`` the updates between two measurements;
-    ``learning_rates`` the two that are tried with each rate of noise.
+    ``words`` describe it. ``learning_rates`` are the two that are tried with each rate of noise, the higher one first.
+    ``seeds`` is the number of seeds of the comparison, ``tuning_seeds`` that of the choice of settings. ``home`` is the
+    module with it in a dict `TASKS`, by name: there the processes that do the work look it up.
     """
 
-    name: str
+    task: Task
     words: str
-    unit: str
-    data: Callable
-    measure: Callable
-    readout: str
-    loss: Callable
-    outputs: int
-    hidden: int
-    batch: int
-    updates: int
-    every: int
     learning_rates: tuple
     seeds: int
     tuning_seeds: int
-
-    def parts(self, seeds):
-        """Return the `Part` for training, that for validation and that for the test."""
-        return _parts(self, tuple(seeds))
+    home: str = __name__
 
     def fingerprint(self):
         """Return a hash of the data of seed 0, all three parts; it differs where the data differ."""
         digest = hashlib.sha256()
-        for part in self.parts((0,)):
-            for array in (part.x, part.y):
+        for part in self.task.parts((0,)):
+            for array in (part.inputs(), part.y):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-
-@lru_cache(maxsize=4)
-def _parts(task, seeds):
-    """Return the three parts of some seeds; each seed draws its own, whatever the others do."""
-    drawn = [task.data(np.random.default_rng([seed, 0])) for seed in seeds]
-    return tuple(_stacked(part, task.loss is squared_error) for part in zip(*drawn, strict=True))
-
-
-def _stacked(part, real):
-    """Return the sequences of several seeds as one `Part`."""
-    x, y, steps, critical = ([getattr(each, name) for each in part] for name in ("x", "y", "steps", "critical"))
-    y = np.stack(y).astype(np.float32 if real else np.int64)
-    steps, critical = (None if each[0] is None else np.stack(each) for each in (steps, critical))
-    return Part(np.stack(x).astype(np.float32), y, steps, critical)
 
 
 def error_rate(logits, part):
@@ -98,33 +57,34 @@ def squared(logits, part):
 
 def critical_bits(logits, part):
     """Return the cross-entropy, in bits, of the symbol that only memory can tell: guessing T or P costs 1 bit."""
-    at = part.critical[..., None, None]
+    at = part.extra[..., None, None]
     labels = np.take_along_axis(part.y, at[..., 0], axis=-1)[..., 0]
     return softmax_cross_entropy(np.take_along_axis(logits, at, axis=-2)[..., 0, :], labels)[0] / np.log(2)
 
 
 def bits(logits, part):
     """Return the cross-entropy of the next character in bits."""
-    return sequence.mean_loss(logits, part.y, readout="every") / np.log(2)
+    rows = logits.reshape(*logits.shape[:-3], -1, logits.shape[-1])
+    return softmax_cross_entropy(rows, part.y.reshape(rows.shape[:-1]))[0] / np.log(2)
 
 
 def digits_data(rng):
     """200 digits with 60 wrong labels, 300 with right ones, and the 597 of the test, the same for every seed."""
-    data, order = sequences.digit_rows(), np.random.default_rng(0).permutation(1797)
+    data, order = _digits(), np.random.default_rng(0).permutation(1797)
     train, validation = (order[:1200][rows] for rows in datasets.split(rng, 1200, (200, 300)))
-    labels = data.y.copy()
-    labels[train] = datasets.flip_labels(rng, data.y[train], 0.3, 10)
-    return tuple(_of(data, rows, labels) for rows in (train, validation, order[1200:]))
+    wrong = datasets.flip_labels(rng, data.y[train], 0.3, 10)
+    parts = ((wrong, train), (data.y[validation], validation), (data.y[order[1200:]], order[1200:]))
+    return tuple(Part(data.x, y, rows=rows) for y, rows in parts)
 
 
 def adding_data(rng):
     """The adding problem over 24 steps, with 60 sequences to learn from."""
-    return tuple(sequences.adding(rng, n, 24) for n in (60, 300, 500))
+    return tuple(_part(sequences.adding(rng, n, 24)) for n in (60, 300, 500))
 
 
 def reber_data(rng):
     """Strings of 16 to 24 symbols of the embedded Reber grammar, 60 to learn from."""
-    return tuple(sequences.reber(rng, n, shortest=16, longest=24) for n in (60, 300, 500))
+    return tuple(_part(sequences.reber(rng, n, shortest=16, longest=24)) for n in (60, 300, 500))
 
 
 def characters_data(rng):
@@ -134,87 +94,98 @@ def characters_data(rng):
     start = rng.integers(test - 10_000)
     ranges = ((start, start + 5000, 256), (start + 5000, start + 10_000, 128))
     train, validation = (sequences.windows(rng, codes[a:b], n, 32) for a, b, n in ranges)
-    return train, validation, sequences.windows(np.random.default_rng(0), codes[test:], 256, 32)
+    return tuple(map(_part, (train, validation, sequences.windows(np.random.default_rng(0), codes[test:], 256, 32))))
 
 
+_digits = lru_cache(maxsize=1)(sequences.digit_rows)
 _manual = lru_cache(maxsize=1)(sequences.manual)
 
 
-def _of(data, rows, labels):
-    """Return some rows of a data set."""
-    return sequences.Sequences(data.x[rows], labels[rows], data.description, data.source)
+def _part(data):
+    """Return sequences as a part of one seed; the measure of the Reber grammar wants to know the critical step."""
+    return Part(data.x, data.y, steps=data.steps, extra=data.critical)
 
 
-TASKS = {
-    task.name: task
-    for task in (
+def _adam(setting):
+    """Return the optimizer of every arm."""
+    return Adam(setting.learning_rate)
+
+
+def _lstm(inputs, hidden, outputs, readout="last"):
+    """Return the network of every task."""
+    return Sequence(LSTM(), inputs, hidden, outputs, readout)
+
+
+COMMON = {"optimizer": _adam, "stop": "best", "drop_last": True}
+PROBLEMS = (
+    Problem(
         Task(
-            name="digits",
-            words="digits read row by row, 30% of the training labels wrong",
-            unit="test error",
-            data=digits_data,
+            "digits",
+            _lstm(8, 32, 10),
+            digits_data,
+            batch_size=32,
+            epochs=70,  # of 6 updates
+            looks=21,
             measure=error_rate,
-            readout="last",
-            loss=softmax_cross_entropy,
-            outputs=10,
-            hidden=32,
-            batch=32,
-            updates=400,
-            every=20,
-            learning_rates=(0.02, 0.007),
-            seeds=24,
-            tuning_seeds=8,
+            unit="test error",
+            **COMMON,
         ),
+        words="digits read row by row, 30% of the training labels wrong",
+        learning_rates=(0.02, 0.007),
+        seeds=24,
+        tuning_seeds=8,
+    ),
+    Problem(
         Task(
-            name="adding",
-            words="the adding problem, 24 steps",
-            unit="mean squared error",
-            data=adding_data,
-            measure=squared,
-            readout="last",
+            "adding",
+            _lstm(2, 24, 1),
+            adding_data,
+            batch_size=30,
+            epochs=250,  # of 2 updates
+            looks=20,
             loss=squared_error,
-            outputs=1,
-            hidden=24,
-            batch=30,
-            updates=500,
-            every=25,
-            learning_rates=(0.02, 0.007),
-            seeds=24,
-            tuning_seeds=8,
+            measure=squared,
+            unit="mean squared error",
+            **COMMON,
         ),
+        words="the adding problem, 24 steps",
+        learning_rates=(0.02, 0.007),
+        seeds=24,
+        tuning_seeds=8,
+    ),
+    Problem(
         Task(
-            name="reber",
-            words="embedded Reber grammar, the symbol that only memory can tell",
-            unit="bits",
-            data=reber_data,
+            "reber",
+            _lstm(7, 16, 7, "every"),
+            reber_data,
+            batch_size=30,
+            epochs=250,  # of 2 updates
+            looks=20,
             measure=critical_bits,
-            readout="every",
-            loss=softmax_cross_entropy,
-            outputs=7,
-            hidden=16,
-            batch=30,
-            updates=500,
-            every=25,
-            learning_rates=(0.03, 0.01),
-            seeds=24,
-            tuning_seeds=8,
+            unit="bits",
+            **COMMON,
         ),
+        words="embedded Reber grammar, the symbol that only memory can tell",
+        learning_rates=(0.03, 0.01),
+        seeds=24,
+        tuning_seeds=8,
+    ),
+    Problem(
         Task(
-            name="characters",
-            words="the next character of Python's manual, from 5,000 characters",
-            unit="bits per character",
-            data=characters_data,
+            "characters",
+            _lstm(len(sequences.ALPHABET), 32, len(sequences.ALPHABET), "every"),
+            characters_data,
+            batch_size=16,
+            epochs=25,  # of 16 updates
+            looks=16,
             measure=bits,
-            readout="every",
-            loss=softmax_cross_entropy,
-            outputs=len(sequences.ALPHABET),
-            hidden=32,
-            batch=16,
-            updates=400,
-            every=25,
-            learning_rates=(0.02, 0.007),
-            seeds=20,
-            tuning_seeds=4,
+            unit="bits per character",
+            **COMMON,
         ),
-    )
-}
+        words="the next character of Python's manual, from 5,000 characters",
+        learning_rates=(0.02, 0.007),
+        seeds=20,
+        tuning_seeds=4,
+    ),
+)
+TASKS = {problem.task.name: problem for problem in PROBLEMS}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regbook.fit import fit
-from regbook.task import Arm, Part, Task, grid
+from regbook.task import Arm, Part, Task, grid, percent_wrong
 from reglib._validate import replica_shape
 from reglib.layers.cells import LSTM
 from reglib.nets.mlp import MLP
@@ -41,14 +41,14 @@ def line(rng, test=1.0):
     return draw(12), draw(20), draw(20, test)
 
 
-def words(rng, padding=0.0):
-    """Sequences of 2 to 5 steps; a class for every step."""
+def words(rng, padding=0.0, last=False):
+    """Sequences of 2 to 5 steps; a class for every step, or that of the last one."""
 
     def draw(n):
         steps = np.arange(5) < rng.integers(2, 6, size=(n, 1))
         x = rng.normal(size=(n, 5, 2))
-        y = (x.cumsum(axis=1)[..., 0] > 0).astype(int)
-        return Part(np.where(steps[..., None], x, padding), y, steps=steps)
+        y = ((x * steps[..., None]).cumsum(axis=1)[..., 0] > 0).astype(int)
+        return Part(np.where(steps[..., None], x, padding), y[:, -1] if last else y, steps=steps)
 
     return draw(12), draw(8), draw(8)
 
@@ -212,6 +212,22 @@ def test_epochs_are_a_setting_like_others():
     assert len(result.steps) == len(result.train_curve) == len(result.validation_curve) == 0
 
 
+def test_the_last_batch_and_the_learning_rate():
+    arm = Arm("none", [{"learning_rate": 0.5}])
+    dropped = fit(dataclasses.replace(CLASSES, drop_last=True), arm, seeds=range(2))
+    assert list(dropped.steps) == [0, 4, 8]  # 2 batches of 5 in 12 examples, 4 epochs
+    stopped = fit(dataclasses.replace(CLASSES, schedule=lambda done: float(done < 0.5)), arm, seeds=range(2))
+    half = fit(dataclasses.replace(CLASSES, epochs=2), arm, seeds=range(2))
+    assert equal(stopped.params, half.params)
+
+
+def test_an_arm_may_bring_an_optimizer():
+    own = Arm("own", grid(rate=(0.05, 0.01)), optimizer=lambda s: Adam(s.rate))
+    found = fit(CLASSES, own, seeds=range(2))
+    expected = fit(dataclasses.replace(CLASSES, optimizer=own.optimizer), Arm("task", own.settings), seeds=range(2))
+    assert equal(found.params, expected.params)
+
+
 def test_curves_at_different_steps_are_no_curves():
     """Two looks each, but at other updates."""
     settings = [{"epochs": epochs, "learning_rate": 0.5} for epochs in (4, 2)]
@@ -259,10 +275,17 @@ def test_prediction_draws_the_same_at_every_look():
     assert not np.array_equal(plain.validation, result.validation)
 
 
-def test_padding_reaches_nothing():
-    arm = Arm("zoneout", RATES, TECHNIQUES["sequences"][2])
+@pytest.mark.parametrize("readout", ["every", "last"])
+def test_padding_reaches_nothing(readout):
+    arm, last = Arm("zoneout", RATES, TECHNIQUES["sequences"][2]), readout == "last"
+    net, measure = Sequence(LSTM(), 2, 3, 2, readout), percent_wrong if last else wrong_steps
     clean, dirty = (
-        fit(dataclasses.replace(WORDS, data=lambda rng, p=p: words(rng, p)), arm, seeds=range(2)) for p in (0.0, 1e3)
+        fit(
+            dataclasses.replace(WORDS, net=net, data=lambda rng, p=p: words(rng, p, last), measure=measure),
+            arm,
+            seeds=range(2),
+        )
+        for p in (0.0, 1e3)
     )
     assert equal(clean.params, dirty.params)
     for part in ("validation", "train", "test"):

@@ -283,7 +283,7 @@ def test_comparisons_are_paired():
 
 def test_the_table_of_verdicts_marks_choices_at_the_end_of_a_grid():
     found, _ = compared()
-    shown = found.verdicts(("b", "a", "b helps"), ("c", "c", "nothing"), ("a", "c"))
+    shown = found.verdicts(("b", "a", "b helps"), ("c", "c", "nothing"), ("a", "c"), ("c", "a"))
     rows = shown.cells()
     comparison = found.compare("b", "a")
     low, high = comparison.interval
@@ -292,6 +292,7 @@ def test_the_table_of_verdicts_marks_choices_at_the_end_of_a_grid():
     assert rows[1][-1] == "inconclusive"
     assert rows[2][0] == "a against c"
     assert rows[2][-1].endswith(" *")
+    assert rows[3][-1].endswith(" *")
     assert shown.caption == "squared error, 20 paired seeds, * where a chosen setting lies at the end of its grid"
     assert found.verdicts(("c", "c")).caption == "squared error, 20 paired seeds"
     assert found.verdicts(("b", "a"), digits=6).cells()[0][1] == f"{comparison.mean_a:.6g}"

@@ -1,0 +1,124 @@
+"""The same numbers from one process, from two, and from a cluster; a worker that dies costs what it was working on."""
+
+import sys
+import warnings
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+from regstudy import __main__ as command
+from regstudy import cells, recurrent, runner, store
+from regstudy.arms import ARMS
+from tests.conftest import exactly
+from tests.regstudy import tiny as home
+from tests.regstudy.conftest import numbers
+from tests.regstudy.tiny import NOTE
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory):
+    """The results of one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(recurrent.TASKS, "tiny", home.TASKS["tiny"])
+        return numbers(recurrent.study("tiny", tmp_path_factory.mktemp("serial"), progress=False))
+
+
+@pytest.fixture
+def deadly(tmp_path, monkeypatch):
+    """After the third cell that is saved, the next process to train one dies; how many processes did."""
+    note, written, write = tmp_path / "note", [], store.write
+
+    def counted(file, content):
+        write(file, content)
+        written.append(list(content["cells"]))
+        if len(written) == 3:
+            note.touch()
+
+    monkeypatch.setenv(NOTE, str(note))
+    monkeypatch.setattr(store, "write", counted)
+    get_reusable_executor().shutdown(wait=True)  # new processes, which know of the note
+    yield lambda: len(written) >= 3 and not note.exists()
+    get_reusable_executor().shutdown(wait=True)
+
+
+def test_two_processes_give_the_numbers_of_one(tiny, serial, tmp_path, calls):
+    file = recurrent.study("tiny", tmp_path, progress=False, jobs=2)
+    assert numbers(file) == serial
+    assert not calls  # not in this process
+
+
+# Whoever sends work to the processes may find that what it was to send is gone.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_that_dies_costs_what_it_was_working_on(tiny, serial, tmp_path, deadly):
+    folder = tmp_path / "results"
+    with pytest.raises(runner.WorkerError, match=r"^a process died; what was finished is saved, and the same command "):
+        recurrent.study("tiny", folder, progress=False, jobs=2)
+    assert deadly()
+    saved = dict(numbers(store.path("tiny", folder, partial=True)))
+    assert 3 <= len(saved) < 2 * len(ARMS)
+    assert not store.path("tiny", folder).exists()
+    before = {
+        key: cell["seconds"] for key, cell in store.read(store.path("tiny", folder, partial=True))["cells"].items()
+    }
+    file = recurrent.study("tiny", folder, progress=False, jobs=2)
+    assert numbers(file) == serial
+    assert {key: store.read(file)["cells"][key]["seconds"] for key in before} == before
+    assert {key: dict(serial)[key] for key in saved} == saved
+
+
+def test_a_cluster_gives_the_numbers_of_one_process_even_when_a_worker_dies(tiny, serial, tmp_path, deadly):
+    LocalCluster = pytest.importorskip("distributed").LocalCluster
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+            file = recurrent.study("tiny", tmp_path / "results", progress=False, scheduler=cluster.scheduler_address)
+    assert deadly()
+    assert numbers(file) == serial
+
+
+def test_a_worker_with_other_code_refuses_to_work(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "code", lambda home, task: "another")
+    with pytest.raises(
+        runner.WorkerError, match=r"^a worker has another version of the code: [0-9a-f]{16}, not another$"
+    ):
+        recurrent.study("tiny", tmp_path, progress=False, jobs=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scheduler_that_does_not_answer_is_named(tiny, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(runner, "WAIT", 0.2)
+    address = "tcp://127.0.0.1:9"
+    assert command.main(["tiny", "--results", str(tmp_path), "--scheduler", address]) == 1
+    assert f"tiny: no scheduler answers at {address}: " in capsys.readouterr().err
+
+
+def test_a_cluster_without_workers_is_named(tiny, tmp_path, monkeypatch):
+    LocalCluster = pytest.importorskip("distributed").LocalCluster
+    monkeypatch.setattr(runner, "WAIT", 0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with (
+            LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
+            pytest.raises(runner.WorkerError, match=r"^the scheduler at tcp://.* has no workers$"),
+        ):
+            recurrent.study("tiny", tmp_path, progress=False, scheduler=cluster.scheduler_address)
+
+
+def test_a_cluster_needs_a_package(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    expected = "a cluster needs the package distributed: pip install distributed"
+    with pytest.raises(runner.WorkerError, match=exactly(expected)):
+        recurrent.study("tiny", tmp_path, progress=False, scheduler="tcp://127.0.0.1:9")
+
+
+def test_an_error_in_a_worker_is_that_error(tiny, tmp_path, monkeypatch):
+    call = (tiny.home, "tiny", "none", [{"rate": 0.0}], [0], False)  # no learning rate
+    for jobs in (1, 2):
+        with pytest.raises(AttributeError, match="learning_rate"):
+            runner.run({"a": call}, print, code=store.code(tiny.home, "tiny"), jobs=jobs)
+
+
+def test_nothing_to_do_starts_no_process(monkeypatch):
+    monkeypatch.setattr(cells, "train", None)
+    runner.run({}, None, code="", jobs=2)
