@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+# The largest integer that an array's shape, or a count, can be.
+LARGEST = 2**63 - 1
 
 
 def as_array(name, value):
@@ -26,7 +28,7 @@ def float_array(name, value, *, ndim=None, finite=True):
     """
     array = as_array(name, value)
     if array.dtype not in FLOATS:
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
             array = np.asarray(float(value))
         else:
             raise TypeError(
@@ -102,11 +104,11 @@ def generators(name, rng):
 def float_type(dtype):
     """Return a dtype that is float32 or float64."""
     try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = np.dtype(object)  # not None, which NumPy takes for float64
+        found = np.dtype(object if dtype is None else dtype)  # None is float64 to NumPy
+    except (TypeError, ValueError):
+        found = np.dtype(object)
     if found not in FLOATS:
-        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {dtype!r}")
+        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {_short(dtype)}")
     return found
 
 
@@ -124,18 +126,43 @@ def boolean(name, value):
     return bool(value)
 
 
-def function(name, value):
-    """Return ``value`` if it can be called."""
-    if not callable(value):
+def function(name, value, *, optional=False) -> Any:
+    """Return ``value`` if it can be called; None, too, where it is ``optional``."""
+    if not callable(value) and not (optional and value is None):
         raise TypeError(f"{name} must be a function, got {_short(value)}")
     return value
 
 
+def instance(name, value, kind, words):
+    """Return ``value`` if it is of a ``kind``, a class or several; say in ``words`` what was expected."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {words}, got {_short(value)}")
+    return value
+
+
+def pair(name, value):
+    """Return what a function called ``name`` has returned, if it is a pair."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name} must return a pair, got {_short(value)}")
+    return value
+
+
+def text(name, value):
+    """Return ``value`` if it is a string."""
+    return instance(name, value, str, "a string")
+
+
 def integers(name, values, *, low=None):
     """Return a sequence of integers as a tuple; a single number is not one."""
-    if isinstance(values, str | dict) or not np.iterable(values):
+    if isinstance(values, str | dict | np.ma.MaskedArray) or not np.iterable(values):
         raise TypeError(f"{name} must be a sequence of integers, got {_short(values)}")
     return tuple(integer(name, value, low=low) for value in values)
+
+
+def axes(name, value):
+    """Return one axis, or a sequence of them, as a tuple of integers."""
+    several = np.iterable(value) and not isinstance(value, str)
+    return integers(name, value) if several else (integer(name, value),)
 
 
 def integer(name, value, *, low=None):
@@ -143,7 +170,9 @@ def integer(name, value, *, low=None):
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {_short(value)}")
     if low is not None and value < low:
-        raise ValueError(f"{name} must be at least {low}, got {value}")
+        raise ValueError(f"{name} must be at least {low}, got {_short(value)}")
+    if abs(value) > LARGEST:
+        raise ValueError(f"{name} must fit into 64 bits, got {_short(value)}")
     return int(value)
 
 
@@ -155,5 +184,7 @@ def same_shape(name, array, other_name, other):
 
 def _short(value):
     """Return a value as it stands in an error: its repr, or its type where that is long."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{type(value).__name__} {text[:60]}..."
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"an integer of {value.bit_length()} bits"
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{type(value).__name__} {shown[:60]}..."

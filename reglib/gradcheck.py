@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import float_array, generator, integer, number
+from reglib._validate import as_array, float_array, function, generator, integer, number
 
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 
@@ -89,6 +89,7 @@ def numeric_gradient(f, x, *, step=STEP):
     >>> numeric_gradient(lambda w: np.sum(w**2), np.array([1.0, -3.0])).round(6)
     array([ 2., -6.])
     """
+    function("f", f)
     _, arrays, rebuild = _take_apart(x)
     step = number("step", step, low=0, low_open=True)
     gradients = []
@@ -170,7 +171,11 @@ def check_vector(f, backward, x, rng, *, directions=5, step=STEP, tolerance=1e-6
     ``tolerance`` and ``floor`` are those of `check`, and so are the report and the error.
     """
     generator("rng", rng)
-    cotangent = rng.standard_normal(np.shape(f(x)))
+    function("f", f)
+    function("backward", backward)
+    _take_apart(x)
+    value = float_array("f", f(x), finite=False)
+    cotangent = rng.standard_normal(value.shape)
 
     def scalar(x):
         return np.sum(cotangent * f(x))
@@ -183,6 +188,7 @@ def check_vector(f, backward, x, rng, *, directions=5, step=STEP, tolerance=1e-6
 
 def _compare(f, grad, x, draw, step, tolerance, floor):
     """Compare along the directions that ``draw`` yields for each array; raise or report."""
+    function("f", f)
     step = number("step", step, low=0, low_open=True)
     tolerance = number("tolerance", tolerance, low=0, low_open=True)
     floor = number("floor", floor, low=0)
@@ -221,7 +227,9 @@ def _moved(arrays, position, change):
 
 def _scalar(value):
     """Return what ``f`` returned as a float, or say that it is not one finite number."""
-    value = np.asarray(value)
+    value = as_array("f", value)
+    if value.dtype.kind not in "iuf":
+        raise TypeError(f"f must return a single number, got one of dtype {value.dtype}")
     if value.ndim:
         raise ValueError(f"f must return a single number, got an array of shape {value.shape}; see check_vector")
     if not np.isfinite(value):
@@ -261,6 +269,7 @@ def _matching(gradient, x, names, arrays):
         parts = list(gradient) if isinstance(x, (list, tuple)) else [gradient]
     if len(parts) != len(arrays):
         raise ValueError(f"grad must hold one array for each of the {len(arrays)} in x, got {len(parts)}")
+    parts = [as_array("grad", part) for part in parts]
     for name, part, array in zip(names, parts, arrays, strict=True):
         if np.shape(part) != array.shape:
             raise GradientError(f"the gradient of {name} must have shape {array.shape}, got {np.shape(part)}")

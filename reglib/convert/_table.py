@@ -29,11 +29,11 @@ class Row:
 
 
 _ROWS = """\
-L2 and coupled weight decay | l2 | SGD, Adam: weight_decay | — | — | weight_decay = 2 * l2
+L2 and coupled weight decay | l2 | SGD, Adam: weight_decay | regularizers.L2(l2) | — | weight_decay = 2 * l2
   l2_to_torch_weight_decay torch_weight_decay_to_l2
 L1 and L2 as penalties | l1, l2 | w.abs().sum(), w.square().sum() | regularizers.L1L2(l1, l2) | — | the same
   penalty_to_keras
-Half the square, as many texts write | l2 | — | — | — | half_l2 = 2 * l2
+Half the square, as many texts write | l2 | weight_decay | tf.nn.l2_loss(w) | — | half_l2 = 2 * l2
   l2_to_half_l2 half_l2_to_l2
 Loss as mean or sum over N | mean | reduction="mean" or "sum" | mean | depends | sum: N * strength
   mean_to_sum sum_to_mean

@@ -8,7 +8,7 @@ error (``ValueError``, ``TypeError``) that names argument and value.
 
 import numpy as np
 
-from reglib._validate import float_array, integer, number, one_of
+from reglib._validate import as_array, float_array, integer, number, one_of
 
 _DEFAULTS = {
     "torch": {
@@ -106,7 +106,7 @@ def transpose_dense(weight):
 
     - ``weight``: array of 2 axes
     """
-    weight = np.asarray(weight)
+    weight = as_array("weight", weight)
     if weight.ndim != 2:
         raise ValueError(f"weight must have 2 axes, got shape {weight.shape}")
     return weight.T.copy()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from reglib._validate import as_array
 from reglib.noise.affine import Noise
 
 GATED = ("input", "recurrent")
@@ -39,7 +40,7 @@ def places_of(cell):
 
 def checked(noise, cell):
     """Return noise by place, a dict; complain about what is none and about places that the cell does not have."""
-    noise = noise or {}
+    noise = {} if noise is None else noise
     if not isinstance(noise, dict):
         raise TypeError(f"noise must be a dict of Noise by place, got {type(noise).__name__}")
     for place, entry in noise.items():
@@ -97,7 +98,7 @@ def enter_steps(steps, layout):
     """Return the step mask inside, (S, T, B, 1), or (1, T, B, 1) where all replicas share it; None for None."""
     if steps is None:
         return None
-    steps = np.asarray(steps)
+    steps = as_array("steps", steps)
     if steps.dtype != bool:
         raise TypeError(f"steps must be of bool, False where there is no step; got {steps.dtype}")
     own, whole = (layout.batch, layout.steps), (*layout.leads, layout.batch, layout.steps)

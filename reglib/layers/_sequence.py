@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from reglib._validate import float_array
+from reglib._validate import float_array, integer
 from reglib.noise.affine import apply_backward
 
 GROUP_BYTES = 2**17
@@ -151,6 +151,11 @@ def sum_rows(grad, like):
 def shared(grad, like):
     """Sum over the replicas that share an array."""
     return grad.sum(axis=0, keepdims=True) if like.shape[0] == 1 < grad.shape[0] else grad
+
+
+def sizes(inputs, hidden):
+    """Return the number of inputs and of hidden units, if they are some."""
+    return integer("inputs", inputs, low=0), integer("hidden", hidden, low=0)
 
 
 def checked_cell(cell):

@@ -23,9 +23,15 @@ def relu(x):
 
 
 def relu_backward(grad, y):
-    """Gradient through `relu`: ``grad`` where y > 0, else 0; at the kink, x = 0, the subgradient 0 is taken."""
+    """Gradient through `relu`: ``grad`` where y > 0, else 0; at the kink, x = 0, the subgradient 0 is taken.
+
+    Where y is NaN, so is the gradient.
+    """
     grad, y = _pair(grad, y)
-    return grad * (y > 0)
+    through = grad * (y > 0)
+    if np.isnan(y.min(initial=0)):
+        return np.where(np.isnan(y), y.astype(through.dtype, copy=False), through)
+    return through
 
 
 def tanh(x):

@@ -37,12 +37,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reglib._validate import boolean
 from reglib.layers._gates import blocks, dropped, sigmoid
 from reglib.layers._sequence import (
     product,
     product_backward,
     project,
     project_backward,
+    sizes,
     split_gates,
     sum_rows,
     weight_gradient,
@@ -66,6 +68,7 @@ class RNN:
 
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
+        inputs, hidden = sizes(inputs, hidden)
         return {"w_x": (inputs, hidden), "w_h": (hidden, hidden), "b": (hidden,)}
 
     def prepare(self, params, tied):
@@ -122,6 +125,7 @@ class LSTM:
 
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
+        inputs, hidden = sizes(inputs, hidden)
         return {"w_x": (inputs, 4 * hidden), "w_h": (hidden, 4 * hidden), "b": (4 * hidden,)}
 
     def prepare(self, params, tied):
@@ -193,8 +197,12 @@ class GRU:
     memory = False
     candidate = True
 
+    def __post_init__(self):
+        boolean("reset_after", self.reset_after)
+
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
+        inputs, hidden = sizes(inputs, hidden)
         shapes = {"w_x": (inputs, 3 * hidden), "w_h": (hidden, 3 * hidden), "b": (3 * hidden,)}
         return shapes | {"b_h": (hidden,)} if self.reset_after else shapes
 

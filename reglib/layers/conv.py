@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from reglib._validate import float_array, integer
+from reglib._validate import float_array, integer, integers
 from reglib.layers.dense import dense, dense_backward, dense_parameter_gradients
 
 
@@ -54,7 +54,7 @@ def patches_backward(grad, shape, size, *, stride=1, padding=0):
     are those of `patches`.
     """
     grad = float_array("grad", grad, finite=False)
-    shape = tuple(shape)
+    shape = _image_shape(shape)
     _, size, stride, padding = _checked(np.broadcast_to(np.zeros(()), shape), size, stride, padding)
     rows, columns = (_out(length, k, stride, padding) for length, k in zip(shape[-3:-1], size, strict=True))
     expected = (*shape[:-3], rows, columns, size[0] * size[1] * shape[-1])
@@ -147,11 +147,13 @@ def max_pool2d(x, size):
 def max_pool2d_backward(grad, x, size):
     """Gradient through `max_pool2d`: the first maximum of a block, row by row, gets all of it, as in PyTorch.
 
+    Where the maximum is NaN, so is the gradient.
     ``grad`` is the gradient with respect to the output, ``x`` and ``size`` are those of the forward pass.
     """
     x, size = _blocked(x, size)
     largest = max_pool2d(x, size)
     grad = _checked_grad(grad, largest.shape)
+    grad = np.where(np.isnan(largest), largest.astype(grad.dtype, copy=False), grad)
     out = np.empty(x.shape, grad.dtype)
     free = np.ones(grad.shape, bool)
     for part, place in zip(_positions(x, size), _positions(out, size), strict=True):
@@ -168,7 +170,7 @@ def global_average_pool2d(x):
 
 def global_average_pool2d_backward(grad, shape):
     """Gradient through `global_average_pool2d`, for images of the given ``shape``: ``grad`` divided among positions."""
-    shape = tuple(shape)
+    shape = _image_shape(shape)
     grad = _checked_grad(grad, (*shape[:-3], shape[-1]))
     return np.broadcast_to(grad[..., None, None, :] / (shape[-3] * shape[-2]), shape).astype(grad.dtype)
 
@@ -203,6 +205,14 @@ def _images(name, x):
     return x
 
 
+def _image_shape(shape):
+    """Return the shape of images as a tuple."""
+    shape = integers("shape", shape, low=0)
+    if len(shape) < 4 or 0 in shape[-3:-1]:
+        raise ValueError(f"shape must be (..., B, rows, columns, C), with rows and columns above 0; got {shape}")
+    return shape
+
+
 def _out(length, size, stride, padding):
     """Return how many patches lie along an axis."""
     return (length + 2 * padding - size) // stride + 1
@@ -211,7 +221,7 @@ def _out(length, size, stride, padding):
 def _checked(x, size, stride, padding):
     """Return images, and a kernel size, a stride and a padding that fit them."""
     x = _images("x", x)
-    size = tuple(integer("size", k, low=1) for k in size)
+    size = integers("size", size, low=1)
     stride, padding = integer("stride", stride, low=1), integer("padding", padding, low=0)
     if len(size) != 2 or any(k > n + 2 * padding for n, k in zip(x.shape[-3:-1], size, strict=True)):
         raise ValueError(f"size must be rows and columns within images of {x.shape[-3:-1]}, got {size}")

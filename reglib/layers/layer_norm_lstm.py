@@ -14,6 +14,7 @@ from reglib.layers._sequence import (
     product_backward,
     project,
     project_backward,
+    sizes,
     split_gates,
     sum_rows,
     weight_gradient,
@@ -68,6 +69,7 @@ class LayerNormLSTM:
 
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
+        inputs, hidden = sizes(inputs, hidden)
         wide = (4 * hidden,)
         shapes = {"w_x": (inputs, *wide), "w_h": (hidden, *wide), "b": wide}
         if self.norm == "products":

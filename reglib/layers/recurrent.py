@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from reglib._validate import float_array, float_type, generators, integer, integers, number
+from reglib._validate import float_array, float_type, generators, instance, integer, integers, number
 from reglib.layers._noise import Gains, checked, enter, enter_steps, one_step, places_of
 from reglib.layers._sequence import (
     Layout,
@@ -130,7 +130,7 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
     dict of ndarray
         With the names and the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
     """
-    several = generators("rng", rng)
+    several, replicas = generators("rng", rng), integers("replicas", replicas, low=1)
     checked_cell(cell)
     if several is not None:
         if replicas or not several:
@@ -139,7 +139,6 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
         return {name: np.stack([params[name] for params in each]) for name in each[0]}
     inputs, hidden = integer("inputs", inputs, low=1), integer("hidden", hidden, low=1)
     forget_bias, dtype = number("forget_bias", forget_bias), float_type(dtype)
-    replicas = integers("replicas", replicas, low=1)
     params = {}
     for name, shape in cell.shapes(inputs, hidden).items():
         shape = (*replicas, *shape)
@@ -158,9 +157,9 @@ def places(cell, params, x):
 
     ``cell``, ``params`` and ``x`` are those of `forward`; every shape is (..., B, T, D or H).
     """
-    leads = params["w_x"].shape[:-2] or np.shape(x)[:-3]
-    batch, steps, inputs = np.shape(x)[-3:]
-    hidden = params["w_h"].shape[-2]
+    x, params = _checked(cell, params, x)
+    leads = params["w_x"].shape[:-2] or x.shape[:-3]
+    (batch, steps, inputs), hidden = x.shape[-3:], params["w_h"].shape[-2]
     return {place: (*leads, batch, steps, inputs if place == "input" else hidden) for place in places_of(cell)}
 
 
@@ -247,6 +246,7 @@ def backward(cache, grad_output=None, grad_state=None):
     grad_state : ndarray or (ndarray, ndarray)
         With respect to the initial state, each (..., B, H), even when the initial state was left out.
     """
+    instance("cache", cache, Cache, "that of forward")
     cell, layout, h = cache.cell, cache.layout, cache.states[0]
     hidden = h.shape[-1]
     grad_y = enter_gradient(grad_output, layout, hidden, cache.noise.get("output"))
@@ -310,18 +310,23 @@ def step_backward(cache, grad_output=None, grad_state=None):
     ``cache`` comes from `step`; ``grad_output`` is (..., B, H), and ``grad_state`` has the form of the state.
     """
     if grad_output is not None:
-        grad_output = np.asarray(grad_output)[..., None, :]
+        grad_output = np.atleast_1d(float_array("grad_output", grad_output, finite=False))[..., None, :]
     grad_x, grads, grad_state = backward(cache, grad_output, grad_state)
     return grad_x[..., 0, :], grads, grad_state
 
 
-def _prepared(cell, params, x, state, noise, steps):
-    """Check the arguments of `forward` and lay them out: a cache whose arrays wait to be filled."""
+def _checked(cell, params, x):
+    """Return sequences and the parameters of a cell, as arrays whose shapes fit together."""
     checked_cell(cell)
     x = float_array("x", x, finite=False)
     if x.ndim < 3:
         raise ValueError(f"x must have shape (..., B, T, D), got {x.shape}")
-    params = checked_params(cell, params, x)
+    return x, checked_params(cell, params, x)
+
+
+def _prepared(cell, params, x, state, noise, steps):
+    """Check the arguments of `forward` and lay them out: a cache whose arrays wait to be filled."""
+    x, params = _checked(cell, params, x)
     leads, hidden = leading_axes(x, params["w_x"]), params["w_h"].shape[-2]
     batch, length = x.shape[-3:-1]
     layout = Layout(leads, batch, length, np.result_type(x, *params.values()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import number
+from reglib._validate import LARGEST, function, number
 from reglib.linear.duality import least_squares_gap
 from reglib.weights.penalties import GroupLasso
 
@@ -52,7 +52,7 @@ class Moments:
 
     def gap(self, penalty, w, v):
         """The duality gap at w, where ``slope`` is v; ||r||^2 = ||y||^2 - <y + r, Xw>."""
-        return least_squares_gap(penalty, w, v, self.power - ((self.moment + v) * w).sum(axis=-1))
+        return least_squares_gap(penalty, w, v, np.maximum(self.power - ((self.moment + v) * w).sum(axis=-1), 0))
 
     def take(self, kept):
         """The chosen problems only."""
@@ -154,7 +154,8 @@ class Limits:
     """When to stop: the tolerance, the iterations allowed, and the progress shown."""
 
     def __init__(self, solver, tolerance, max_iter, check_every, progress):
-        self.solver, self.progress = solver, progress
+        self.solver = solver
+        self.progress = function("progress", progress, optional=True)
         self.tolerance = number("tolerance", tolerance, low=0, low_open=True)
         self.max_iter, self.check_every = count("max_iter", max_iter), count("check_every", check_every)
 
@@ -178,6 +179,6 @@ class Limits:
 
 def count(name, value):
     """Return ``value`` if it is a whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= LARGEST:
         raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
     return int(value)

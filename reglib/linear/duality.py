@@ -26,8 +26,8 @@ H. Zou and T. Hastie, Regularization and variable selection via the elastic net,
 
 import numpy as np
 
-from reglib._validate import float_array
-from reglib.weights.penalties import GroupLasso
+from reglib._validate import float_array, instance, number
+from reglib.weights.penalties import GroupLasso, Penalty
 
 
 def dual_scale(penalty, v):
@@ -48,6 +48,8 @@ def dual_scale(penalty, v):
     number, or array of shape (S,)
     """
     v = float_array("v", v)
+    if v.ndim == 0 or v.shape[-1] == 0:
+        raise ValueError(f"v must have shape (D,) or (S, D), with D above 0; got {v.shape}")
     l1, _ = _strengths(penalty, v)
     largest = (penalty.scaled_norms(v) if isinstance(penalty, GroupLasso) else np.abs(v)).max(axis=-1)
     return np.divide(l1[..., 0], largest, out=np.ones_like(largest), where=largest > l1[..., 0])[()]
@@ -75,6 +77,12 @@ def least_squares_gap(penalty, w, v, residual_power):
     if v.shape != w.shape:
         raise ValueError(f"v must have the shape of w, {w.shape}; got {v.shape}")
     l1, l2 = _strengths(penalty, w)
+    residual_power = number("residual_power", residual_power, low=0, replicas=True)
+    if np.shape(residual_power) not in ((), w.shape[:-1]):
+        raise ValueError(
+            f"residual_power must be a number or have shape {w.shape[:-1]}, one a problem; "
+            f"got {np.shape(residual_power)}"
+        )
     v = v - 2 * l2 * w
     square, scale = (l2 * w**2).sum(axis=-1), dual_scale(penalty, v)
     norm = np.maximum(penalty.value(w) - square - scale * (v * w).sum(axis=-1), 0)
@@ -84,6 +92,6 @@ def least_squares_gap(penalty, w, v, residual_power):
 
 def _strengths(penalty, array):
     """l1 and l2 shaped so that they broadcast against ``array``; 0 for the one that a penalty lacks."""
-    named = penalty.broadcast(array)
+    named = instance("penalty", penalty, Penalty, "a penalty of reglib.weights.penalties").broadcast(array)
     absent = np.zeros_like(next(iter(named.values())))
     return named.get("l1", absent), named.get("l2", absent)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import boolean, float_array, number, one_of
+from reglib._validate import boolean, float_array, function, number, one_of
 from reglib.linear._iterations import ConvergenceError as ConvergenceError  # offered here
 from reglib.linear._iterations import Limits, count, descend, moments, proximal_gradient, single, warm_starts
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
@@ -217,7 +217,7 @@ def fista(
     X, y = _data(X, y)
     _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), X.shape[:-2])
     limits = Limits("fista", tolerance, max_iter, check_every, progress)
-    start = _start(start, X)
+    start, restart = _start(start, X), boolean("restart", restart)
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
     solve = proximal_gradient if X.ndim == 3 else single
     coef, n_iter, gap = solve(centered, target, penalty, start, limits, restart)
@@ -319,6 +319,9 @@ def path(
     """
     X, y = _data(X, y, batches=False)
     number("l1_ratio", l1_ratio, low=0, high=1)
+    count("n_strengths", n_strengths)
+    number("smallest", smallest, low=0, high=1, low_open=True, high_open=True)
+    function("progress", progress, optional=True)
     if not callable(family):
         one_of("family", family, ("lasso", "ridge", "elastic_net"))
     if strengths is None:
@@ -334,7 +337,7 @@ def path(
     families = {"lasso": L1, "elastic_net": lambda strength: ElasticNet.from_ratio(strength, l1_ratio)}
     penalties = [families.get(family, family)(float(strength)) for strength in strengths]
     for penalty in penalties:
-        _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), ())
+        _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), (), "what family returns")
     limits = {"tolerance": tolerance, "max_iter": max_iter, "check_every": check_every, "progress": None}
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
     solutions = warm_starts(centered, target, penalties, limits, progress)
@@ -348,8 +351,7 @@ def _grid(largest, l1_ratio, n_strengths, smallest):
         raise ValueError("strengths must be given: only a lasso, or an elastic net with l1_ratio > 0, has a default")
     if largest == 0:
         raise ValueError("strengths must be given: X explains nothing of y, every coefficient is 0 at any strength")
-    number("smallest", smallest, low=0, high=1, low_open=True, high_open=True)
-    return np.geomspace(1, smallest, count("n_strengths", n_strengths)) * largest / l1_ratio
+    return np.geomspace(1, smallest, n_strengths) * largest / l1_ratio
 
 
 def _data(X, y, batches=True):
@@ -381,10 +383,10 @@ def _start(start, X):
     return start
 
 
-def _check_penalty(penalty, kinds, batch):
+def _check_penalty(penalty, kinds, batch, name="penalty"):
     if not isinstance(penalty, kinds):
         names = ", ".join(kind.__name__ for kind in kinds)
-        raise TypeError(f"penalty must be one of {names}; got {penalty!r}")
+        raise TypeError(f"{name} must be one of {names}; got {penalty!r}")
     if penalty.replicas not in ((), batch):
         raise ValueError(f"penalty has strengths of shape {penalty.replicas}, but X holds problems of shape {batch}")
     if not np.all(sum(penalty.strengths.values()) > 0):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import float_array, float_type, integers
+from reglib._validate import boolean, float_array, float_type, instance, integers
 from reglib.layers import activations, conv
 from reglib.layers.dense import dense, dense_backward
 from reglib.nets.net import Gradients, Net, noisy, shared
@@ -66,7 +66,11 @@ class ConvNet(Net):
 
     def places(self, params, x):
         """Return the shape at each place: (..., B, rows, columns, C), and half the rows and columns for "maps2"."""
-        *lead, batch, rows, columns, _ = np.shape(x)
+        self.check(params)
+        x = float_array("x", x, finite=False)
+        if x.ndim < 4:
+            raise ValueError(f"x must have shape (..., B, rows, columns, C), got {x.shape}")
+        *lead, batch, rows, columns, _ = x.shape
         lead = params["w1"].shape[:-4] or tuple(lead)
         sides = ((rows, columns), (rows, columns), (rows // 2, columns // 2))
         parts = zip(PLACES, sides, self.channels, strict=False)
@@ -109,6 +113,9 @@ class ConvNet(Net):
 
     def backward(self, params, cache, grad, *, everything=False):
         """Return the gradients from ``grad``, that with respect to the logits; arguments as for `MLP.backward`."""
+        self.check(params)
+        instance("cache", cache, Cache, "that of forward")
+        boolean("everything", everything)
         before, after, noise = cache.before, cache.after, cache.noise
         grad, *third = dense_backward(grad, cache.mean, params["w3"])
         grad2 = conv.global_average_pool2d_backward(grad, after["maps2"].shape)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from reglib._validate import float_array, float_type, integer, integers, one_of
+from reglib._validate import boolean, float_array, float_type, instance, integer, integers, one_of
 from reglib.layers import activations
 from reglib.layers.dense import dense, dense_backward, dense_parameter_gradients
 from reglib.nets.net import Gradients, Net, noisy, shared
@@ -86,9 +86,13 @@ class MLP(Net):
 
     def places(self, params, x):
         """Return the shape of the activations at each place, ``{"input": (..., B, n_0), "hidden1": ...}``."""
-        lead = params["w1"].shape[:-2] or np.shape(x)[:-2]
+        self.check(params)
+        x = float_array("x", x, finite=False)
+        if x.ndim < 2:
+            raise ValueError(f"x must have shape (..., B, D), got {x.shape}")
+        lead = params["w1"].shape[:-2] or x.shape[:-2]
         names = ("input", *hidden(self.depth - 1))
-        return {name: (*lead, np.shape(x)[-2], size) for name, size in zip(names, self.sizes, strict=False)}
+        return {name: (*lead, x.shape[-2], size) for name, size in zip(names, self.sizes, strict=False)}
 
     def _init(self, rng, replicas, dtype):
         params, dtype = {}, float_type(dtype)
@@ -144,6 +148,9 @@ class MLP(Net):
         -------
         dict of ndarray, or Gradients
         """
+        self.check(params)
+        instance("cache", cache, Cache, "that of forward")
+        boolean("everything", everything)
         _, activate_backward = ACTIVATIONS[self.activation]
         grads, noise_grads = {}, {}
         for layer, place in reversed(list(enumerate(cache.before, start=1))):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import generators, integers
+from reglib._validate import function, generators, integers, pair
 from reglib.noise.affine import Noise, apply
 
 
@@ -62,7 +62,7 @@ class Net:
 
     def cost(self, loss, logits, y):
         """Return the loss of the ``logits`` of a batch and its gradient: ``loss(logits, y)``."""
-        return loss(logits, y)
+        return pair("loss", function("loss", loss)(logits, y))
 
     def init(self, rng, *, replicas=(), dtype=np.float64):
         """Draw the parameters.
@@ -79,9 +79,8 @@ class Net:
         -------
         dict of ndarray
         """
-        several = generators("rng", rng)
+        several, replicas = generators("rng", rng), integers("replicas", replicas, low=1)
         if several is None:
-            replicas = integers("replicas", replicas, low=1)
             return self._init(rng, replicas, dtype)
         if replicas or not several:
             raise ValueError(f"rng must be one generator, or one a replica and replicas left out; got {len(several)}")
@@ -94,7 +93,14 @@ class Net:
         if not isinstance(params, dict) or list(params) != expected:
             got = ", ".join(map(str, params)) if isinstance(params, dict) else type(params).__name__
             raise ValueError(f"params must be a dict by name, {', '.join(expected)}; got {got}")
-        for place, entry in (noise or {}).items():
+        for name, array in params.items():
+            if not isinstance(array, np.ndarray):
+                raise TypeError(f"params[{name!r}] must be an array of floats, got {array!r}")
+        if noise is None:
+            return
+        if not isinstance(noise, dict):
+            raise TypeError(f"noise must be a dict of Noise by place, got {type(noise).__name__}")
+        for place, entry in noise.items():
             if place not in places:
                 raise ValueError(f"a place of noise must be one of {', '.join(map(repr, places))}; got {place!r}")
             if not isinstance(entry, Noise):

@@ -14,7 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from reglib._validate import float_array, float_type, integer, number, one_of
+from reglib._validate import (
+    as_array,
+    boolean,
+    float_array,
+    float_type,
+    function,
+    instance,
+    integer,
+    number,
+    one_of,
+    pair,
+)
 from reglib.layers import recurrent
 from reglib.layers._sequence import checked_cell
 from reglib.layers.dense import dense, dense_backward
@@ -80,7 +91,8 @@ class Sequence(Net):
 
     def places(self, params, x):
         """Return the shape of the activations at each place that the cell has, (..., B, T, D or H)."""
-        return recurrent.places(self.cell, params, x)
+        self.check(params)
+        return recurrent.places(self.cell, {name: params[name] for name in self.cell.shapes(1, 1)}, x)
 
     def _init(self, rng, replicas, dtype):
         options = {"forget_bias": self.forget_bias, "replicas": replicas, "dtype": float_type(dtype)}
@@ -126,6 +138,9 @@ class Sequence(Net):
         ``params`` and ``cache`` are those of `forward`. With ``everything``, return a `reglib.nets.net.Gradients`:
         those of the parameters and of x. Those of the noise are not computed here; its dict is empty.
         """
+        self.check(params)
+        instance("cache", cache, Cache, "that of forward")
+        boolean("everything", everything)
         read = cache.read
         expected = (*(cache.output[:-1] if self.readout == "every" else read.shape[:-1]), self.outputs)
         grad = float_array("grad", grad, finite=False)
@@ -157,24 +172,36 @@ class Sequence(Net):
         steps : ndarray of bool, optional
             That of `forward`.
         """
+        function("loss", loss)
         if self.readout == "last":
-            return loss(logits, y)
+            return super().cost(loss, logits, y)
+        logits = float_array("logits", logits, finite=False)
+        if logits.ndim < 3:
+            raise ValueError(f"logits must have shape (..., B, T, C), got {logits.shape}")
         *leads, batch, length, outputs = logits.shape
-        y = np.asarray(y)
+        y = as_array("y", y)
         width = (outputs,) if y.dtype.kind == "f" else ()
         y = _targets(y, (*leads, batch, length, *width), 2 + len(width))
         logits = logits.reshape(*leads, batch * length, outputs)
         y = y.reshape(*leads, batch * length, *width)
         if steps is None:
-            value, grad = loss(logits, y)
+            value, grad = pair("loss", loss(logits, y))
         else:
+            steps = as_array("steps", steps)
+            own, whole = (batch, length), (*leads, batch, length)
+            if steps.dtype != bool or steps.shape not in (own, whole):
+                raise ValueError(
+                    f"steps must be of bool, of shape {whole}, or {own} for all replicas; "
+                    f"got {steps.dtype} of shape {steps.shape}"
+                )
             there = np.broadcast_to(steps, (*leads, batch, length)).reshape(logits.shape[:-1])
             if not there.any(axis=-1).all():
                 raise ValueError("steps must have at least one step in every batch, got none")
             value, grad = np.empty(leads, logits.dtype), np.zeros_like(logits)
             for replica in np.ndindex(*leads):
                 rows = there[replica]
-                value[replica], grad[replica][rows] = loss(logits[replica][rows], y[replica][rows])
+                found = pair("loss", loss(logits[replica][rows], y[replica][rows]))
+                value[replica], grad[replica][rows] = found
         return value, grad.reshape(*leads, batch, length, outputs)
 
 

@@ -26,9 +26,9 @@ with the same variance of the noise is alpha / (1 + alpha).
 
 import numpy as np
 
-from reglib._validate import float_array, integer, number, one_of
+from reglib._validate import float_array, instance, integer, number, one_of
 from reglib.layers.activations import sigmoid
-from reglib.nets.mlp import hidden
+from reglib.nets.mlp import MLP, hidden
 from reglib.noise.affine import Noise
 from reglib.train.losses import softmax_cross_entropy
 
@@ -146,7 +146,8 @@ def start(params, rate):
         raise ValueError(
             f"params must be those of an MLP with a hidden layer, a dict by name; got {type(params).__name__}"
         )
-    lead, dtype = params["w1"].shape[:-2], params["w1"].dtype
+    first = float_array("params['w1']", params.get("w1"), finite=False)
+    lead, dtype = first.shape[:-2], first.dtype
     value, layers = np.log(rate / (1 - rate)), sum(name.startswith("w") for name in params)
     return params | {f"log_alpha{layer}": np.full((*lead, 1), value, dtype) for layer in range(1, layers)}
 
@@ -183,13 +184,14 @@ def loss_and_grads(net, params, x, labels, epsilon, *, examples, weight=1.0, for
     (loss, grads)
         The objective, one a replica, and a dict like ``params``.
     """
-    places = hidden(net.depth - 1)
+    places = hidden(instance("net", net, MLP, "an MLP of reglib.nets.mlp").depth - 1)
     names = [*net.names(), *(f"log_alpha{layer}" for layer, _ in enumerate(places, start=1))]
     if not isinstance(params, dict) or list(params) != names:
         got = ", ".join(map(str, params)) if isinstance(params, dict) else type(params).__name__
         raise ValueError(f"params must be a dict by name, {', '.join(names)}; got {got}")
     own = {name: params[name] for name in net.names()}
     strengths = {place: params[f"log_alpha{layer}"] for layer, place in enumerate(places, start=1)}
+    instance("epsilon", epsilon, list | tuple, "a list of arrays, one a hidden layer")
     if len(epsilon) != len(strengths):
         raise ValueError(
             f"epsilon must hold one array for each of the {len(strengths)} hidden layers, got {len(epsilon)}"

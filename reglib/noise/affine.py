@@ -83,6 +83,8 @@ def noise_gradient(grad, h):
     axis, the caller sums along it.
     """
     grad, h = float_array("grad", grad, finite=False), float_array("h", h, finite=False)
+    if grad.ndim < h.ndim or grad.shape[grad.ndim - h.ndim :] != h.shape:
+        raise ValueError(f"grad must have the shape of h, {h.shape}, or leading axes before it; got {grad.shape}")
     return Noise(grad * h, grad)
 
 

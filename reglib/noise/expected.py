@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from reglib._validate import float_array, number
+from reglib._validate import boolean, float_array, number
 
 
 def gate_moments(rate, *, inverted=True):
@@ -32,6 +32,7 @@ def gate_moments(rate, *, inverted=True):
     """
     rate = np.asarray(number("rate", rate, low=0, high=1, high_open=True, replicas=True))
     keep = 1 - rate
+    boolean("inverted", inverted)
     return (np.ones_like(keep), rate / keep) if inverted else (keep, rate * keep)
 
 
@@ -42,7 +43,8 @@ def expected_loss(w, x, y, rate, *, inverted=True):
     """
     w, x, y, mean, _ = _checked(w, x, y, rate, inverted)
     residual = y - x @ (mean * w)
-    return residual @ residual / (2 * len(y)) + penalty(w, x, rate, inverted=inverted)
+    loss = residual @ residual / (2 * len(y)) + penalty(w, x, rate, inverted=inverted)
+    return loss.astype(np.result_type(w, x, y))
 
 
 def expected_gradient(w, x, y, rate, *, inverted=True):
@@ -52,7 +54,8 @@ def expected_gradient(w, x, y, rate, *, inverted=True):
     """
     w, x, y, mean, variance = _checked(w, x, y, rate, inverted)
     residual = y - x @ (mean * w)
-    return (-mean * (residual @ x) + variance * w * (x * x).sum(axis=0)) / len(y)
+    gradient = (-mean * (residual @ x) + variance * w * (x * x).sum(axis=0)) / len(y)
+    return gradient.astype(np.result_type(w, x, y))
 
 
 def penalty(w, x, rate, *, inverted=True):
@@ -60,8 +63,8 @@ def penalty(w, x, rate, *, inverted=True):
 
     ``w``, ``x``, ``rate`` and ``inverted`` are described at the head of this module.
     """
-    w, x, _, _, variance = _checked(w, x, None, rate, inverted)
-    return (variance * w * w) @ (x * x).sum(axis=0) / (2 * len(x))
+    w, x, _, _, variance = _checked(w, x, None, rate, inverted, with_y=False)
+    return ((variance * w * w) @ (x * x).sum(axis=0) / (2 * len(x))).astype(np.result_type(w, x))
 
 
 def solution(x, y, rate, *, inverted=True):
@@ -83,10 +86,10 @@ def solution(x, y, rate, *, inverted=True):
     matrix = mean[:, None] * (x.T @ x) * mean + np.diag(variance * (x * x).sum(axis=0))
     if np.linalg.matrix_rank(matrix) < len(matrix):
         raise ValueError("x must have independent columns that are not zero, or there is no unique minimizer")
-    return np.linalg.solve(matrix, mean * (x.T @ y))
+    return np.linalg.solve(matrix, mean * (x.T @ y)).astype(np.result_type(x, y))
 
 
-def _checked(w, x, y, rate, inverted) -> Any:
+def _checked(w, x, y, rate, inverted, *, with_y=True) -> Any:
     """Return arrays whose shapes fit together, and the gates' mean and variance."""
     x = float_array("x", x, ndim=2)
     if 0 in x.shape:
@@ -94,7 +97,7 @@ def _checked(w, x, y, rate, inverted) -> Any:
     w = float_array("w", w, ndim=1)
     if w.shape != x.shape[1:]:
         raise ValueError(f"w must have shape {x.shape[1:]}, one weight for each input, got {w.shape}")
-    if y is not None:
+    if with_y:
         y = float_array("y", y, ndim=1)
         if len(y) != len(x):
             raise ValueError(f"y must have shape {x.shape[:1]}, one target for each example, got {y.shape}")

@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reglib._constants import SELU_ALPHA, SELU_SCALE
-from reglib._validate import boolean, float_type, generators, integer, number, replica_shape
+from reglib._validate import axes, boolean, float_type, generators, integer, integers, number, replica_shape
 from reglib._values import Value
 from reglib.noise import masks
 from reglib.noise.affine import Noise
@@ -53,8 +53,8 @@ class Kind(Value):
 
     def __post_init__(self):
         """Check the fields; those of all kinds here."""
-        shared = (self.shared,) if np.ndim(self.shared) == 0 else tuple(self.shared)
-        if any(integer("shared", axis) >= 0 for axis in shared):
+        shared = axes("shared", self.shared)
+        if any(axis >= 0 for axis in shared):
             raise ValueError(f"shared must hold axes counted from the end, below 0, got {self.shared!r}")
         self._store("shared", shared)
         for name in self.numbers:
@@ -99,6 +99,9 @@ class Kind(Value):
     def take(self, replica):
         """Return the kind with the numbers of one ``replica``."""
         each = {name: getattr(self, name) for name in self.numbers}
+        count = max((len(value) for value in each.values() if np.ndim(value)), default=None)
+        if integer("replica", replica, low=0) >= (replica + 1 if count is None else count):
+            raise ValueError(f"replica must be below {count}, the number of replicas; got {replica}")
         return replace(self, **{name: value[replica] for name, value in each.items() if np.ndim(value)})
 
     @property
@@ -113,7 +116,7 @@ class Kind(Value):
     def _kept(self, shape):
         """Return the gain 1 - rate, facing activations of the given shape."""
         kept = 1 - np.asarray(self.rate)
-        facing = np.broadcast_to(0.0, shape)
+        facing = np.broadcast_to(0.0, integers("shape", shape, low=0))
         return Noise(replica_shape("rate", kept, "the activations", facing) if kept.ndim else kept)
 
     def _drawn(self, rng, shape, dtype):

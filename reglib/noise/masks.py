@@ -20,7 +20,7 @@ replica. Every entry of a mask is drawn independently of every other.
 
 import numpy as np
 
-from reglib._validate import float_type, generator, integer, integers, number, replica_shape
+from reglib._validate import as_array, axes, float_type, generator, integer, integers, number, replica_shape
 
 
 def bernoulli(rng, shape, rate):
@@ -132,11 +132,11 @@ def noise_shape(shape, shared):
     tuple of int
     """
     shape = _shape(shape)
-    axes = [integer("shared", axis) for axis in ((shared,) if np.ndim(shared) == 0 else shared)]
-    if any(not -len(shape) <= axis < len(shape) for axis in axes):
+    named = axes("shared", shared)
+    if any(not -len(shape) <= axis < len(shape) for axis in named):
         raise ValueError(f"shared must name axes of the shape {shape}, got {shared!r}")
-    axes = {axis % len(shape) for axis in axes}
-    return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    named = {axis % len(shape) for axis in named}
+    return tuple(1 if axis in named else length for axis, length in enumerate(shape))
 
 
 def gate(name, mask):
@@ -144,7 +144,7 @@ def gate(name, mask):
 
     ``name`` stands in the error for anything else.
     """
-    mask = np.asarray(mask)
+    mask = as_array(name, mask)
     if mask.dtype != bool and (mask.dtype.kind != "f" or not ((mask == 0) | (mask == 1)).all()):
         raise TypeError(
             f"{name} must be of bool, or of floats that are all 0 or 1 (True keeps, False drops); got {mask.dtype}"
@@ -176,7 +176,7 @@ def probabilities(masks, rate):
     -------
     ndarray of floats, (...)
     """
-    masks = np.asarray(masks)
+    masks = as_array("masks", masks)
     if masks.dtype != bool or masks.ndim == 0:
         raise TypeError(f"masks must be an array of bool, (..., n); got {masks.dtype} of shape {masks.shape}")
     rate = np.asarray(_rate(rate))

@@ -6,8 +6,11 @@ says which kind of noise acts where, ``{"hidden1": Bernoulli(0.5)}``; `draw` tur
 `reglib.noise.affine.Noise` a place, which the network's ``forward`` takes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from reglib._validate import instance
 from reglib.noise.kinds import Kind
 
 
@@ -53,7 +56,9 @@ def expected(kinds, shapes):
 
 def checked(kinds, shapes):
     """Complain about ``kinds`` that are none, or at places that are not among ``shapes``; return them."""
-    for place, kind in dict(kinds).items():
+    for name, value in (("kinds", kinds), ("shapes", shapes)):
+        instance(name, value, Mapping, "a dict by place")
+    for place, kind in kinds.items():
         if place not in shapes:
             raise ValueError(f"a place of noise must be one of {', '.join(map(repr, shapes))}; got {place!r}")
         if not isinstance(kind, Kind):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reglib._validate import float_array, integer
+from reglib._validate import float_array, function, integers
 
 
 def arithmetic_mean(probabilities, weights=None):
@@ -84,7 +84,8 @@ def monte_carlo(predict, counts):
            [0.5 , 0.5 ],
            [0.75, 0.25]])
     """
-    counts = [integer("counts", count, low=1) for count in counts]
+    function("predict", predict)
+    counts = list(integers("counts", counts, low=1))
     if not counts or counts != sorted(set(counts)):
         raise ValueError(f"counts must be one or more increasing numbers, got {counts}")
     total, means = 0, []

@@ -6,7 +6,7 @@ Every function takes probabilities (..., B, C) and labels, integers (..., B) or
 
 import numpy as np
 
-from reglib._validate import float_array, integer
+from reglib._validate import as_array, float_array, integer
 
 
 def accuracy(probabilities, labels):
@@ -106,7 +106,7 @@ def _checked(probabilities, labels):
     tolerance = 100 * np.finfo(probabilities.dtype).eps
     if probabilities.min() < 0 or np.abs(probabilities.sum(axis=-1) - 1).max() > tolerance:
         raise ValueError("probabilities must not be negative, and sum to 1 over the classes; did you pass logits?")
-    labels = np.asarray(labels)
+    labels = as_array("labels", labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be integers, one class an example, got dtype {labels.dtype}")
     shape = probabilities.shape[:-1]

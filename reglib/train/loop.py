@@ -4,11 +4,12 @@ One turn of the loop is `reglib.train.technique.step`. Nothing is changed in pla
 same numbers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from reglib._validate import boolean, generators, integer, integers, one_of
+from reglib._validate import as_array, boolean, function, generators, instance, integer, integers, one_of, text
 from reglib.train.losses import softmax_cross_entropy
 from reglib.train.technique import State, Technique, start, step
 from reglib.weights.parameters import each
@@ -79,7 +80,7 @@ def minibatches(rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False
         With a length; yields arrays of shape (B,), or (..., B) with one row a replica.
     """
     several = generators("rng", rng)
-    rows = np.arange(integer("rows", rows, low=1)) if np.ndim(rows) == 0 else np.asarray(rows)
+    rows = np.arange(integer("rows", rows, low=1)) if not np.iterable(rows) else as_array("rows", rows)
     if rows.dtype.kind not in "iu" or not rows.size:
         raise TypeError(f"rows must be a count or a non-empty integer array, got {rows.dtype} of shape {rows.shape}")
     batch_size = integer("batch_size", batch_size, low=1)
@@ -113,6 +114,7 @@ class EarlyStopping:
     better: str = "higher"
 
     def __post_init__(self):
+        text("measure", self.measure)
         integer("patience", self.patience, low=1)
         one_of("better", self.better, ("higher", "lower"))
 
@@ -210,13 +212,15 @@ def train(
         When a loss becomes infinite or NaN.
     """
     technique = Technique() if technique is None else technique
+    _check_options(batches, data, schedule, measures, early_stopping, progress)
+    boolean("allow_divergence", allow_divergence)
     state = start(technique, optimizer, params)
     watch = _Watch(state, measures, every, early_stopping)
     losses, alive = [], np.array(True)
     before = state
     loud = "ignore" if allow_divergence else "warn"
     with np.errstate(over=loud, invalid=loud):
-        for batch in batches if progress is None else progress(batches):
+        for batch in batches if progress is None else _shown(progress, batches):
             factor = 1.0 if schedule is None else schedule(len(losses) / len(batches))
             parts = _parts(data, batch)
             value, after = step(net, technique, optimizer, state, parts, rng, loss=loss, multiplier=factor)
@@ -238,11 +242,40 @@ def train(
     return watch.finish(state, losses)
 
 
+def _check_options(batches, data, schedule, measures, early_stopping, progress):
+    """Complain about what `train` cannot use."""
+    if not np.iterable(batches):
+        raise TypeError(f"batches must be an iterable, for instance minibatches; got {batches!r}")
+    if data is not None and not callable(data):
+        instance("data", data, tuple | list, "a tuple of arrays or a function of the batch")
+    function("schedule", schedule, optional=True)
+    function("progress", progress, optional=True)
+    for name, measure in instance(
+        "measures", {} if measures is None else measures, Mapping, "a dict of functions"
+    ).items():
+        function(f"measures[{name!r}]", measure)
+    if early_stopping is not None:
+        instance("early_stopping", early_stopping, EarlyStopping, "an EarlyStopping")
+
+
+def _shown(progress, batches):
+    """Return the batches, wrapped to show the progress."""
+    shown = progress(batches)
+    if not np.iterable(shown):
+        raise TypeError(f"progress must return an iterable of the batches, got {shown!r}")
+    return shown
+
+
 def _parts(data, batch):
     """Return the parts of a batch: x, y, and the steps of sequences."""
     if data is None:
         return batch if isinstance(batch, tuple) else (batch,)
-    return data(batch) if callable(data) else tuple(array[batch] for array in data)
+    if callable(data):
+        return data(batch)
+    try:
+        return tuple(array[batch] for array in data)
+    except (IndexError, TypeError):
+        raise ValueError(f"batches must index the first axis of the arrays in data, got {batch!r}") from None
 
 
 def _finite(params, axes):

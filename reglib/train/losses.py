@@ -7,7 +7,7 @@ loss. A target without the leading axes is shared by all replicas.
 
 import numpy as np
 
-from reglib._validate import float_array
+from reglib._validate import as_array, float_array
 
 
 def squared_error(prediction, target):
@@ -57,7 +57,7 @@ def softmax_cross_entropy(logits, targets):
         With respect to the logits: (softmax(z) - t) / B.
     """
     logits = _predicted("logits", logits, "(..., B, C)")
-    targets = np.asarray(targets)
+    targets = as_array("targets", targets)
     soft = targets.dtype.kind == "f"
     targets = _probabilities(targets, logits) if soft else _classes(targets, logits.shape)[..., None]
     batch = logits.shape[-2]

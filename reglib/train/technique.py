@@ -22,11 +22,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reglib._validate import boolean
+from reglib._validate import boolean, function, generators, instance
 from reglib._values import Value
 from reglib.noise import places
 from reglib.train.losses import softmax_cross_entropy
-from reglib.train.optim import SGD
+from reglib.train.optim import SGD, Optimizer
 from reglib.weights.parameters import each
 from reglib.weights.penalties import Penalty
 
@@ -105,8 +105,11 @@ class Technique(Value):
         ``net``, ``params``, ``x``, ``memory`` and ``rng`` are those of `step`; ``options`` those of the network's
         ``forward``, such as the ``steps`` of a sequence.
         """
-        if not hasattr(net, "places"):
-            raise TypeError(f"net must be a network of reglib.nets, got {net!r}")
+        _network(net)
+        if rng is not None:
+            generators("rng", rng)
+        if memory is not None:
+            instance("memory", memory, Mapping, "a dict")
 
         def forward(params, x, rng=None):
             shapes = net.places(params, x)
@@ -148,6 +151,7 @@ def value_and_grads(net, params, x, y, *, noise=None, loss=softmax_cross_entropy
     -------
     (loss, grads)
     """
+    _network(net)
     options = {} if steps is None else {"steps": steps}
     logits, cache = net.forward(params, x, noise=noise, **options)
     value, grad = net.cost(loss, logits, y, **options)
@@ -180,7 +184,13 @@ def step(net, technique, optimizer, state, batch, rng=None, *, loss=softmax_cros
         The data loss of the batch before the step; without the penalty.
     state : State
     """
-    params, slots, memory = state
+    _checked(net, technique, optimizer, loss)
+    params, slots, memory = instance("state", state, State, "a State, from start or from the step before")
+    if rng is not None:
+        generators("rng", rng)
+    instance("batch", batch, tuple | list, "a tuple (x, y) or (x, y, steps)")
+    if hasattr(net, "places") and len(batch) not in (2, 3):
+        raise ValueError(f"batch must be (x, y) or (x, y, steps), got {len(batch)} parts")
     for change in technique.data:
         batch = (*change(rng, *batch[:2]), *batch[2:])
     noise, memory = _drawn(net, technique, params, batch, rng), dict(memory)
@@ -204,10 +214,27 @@ def step(net, technique, optimizer, state, batch, rng=None, *, loss=softmax_cros
 
 def start(technique, optimizer, params):
     """Return the `State` before the first step from ``params``; check that ``technique`` and ``optimizer`` fit."""
+    instance("technique", technique, Technique, "a Technique")
+    instance("optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim")
     plain = isinstance(optimizer, SGD) and not getattr(optimizer.momentum, "any", lambda: optimizer.momentum)()
     if technique.proximal and not plain:
         raise ValueError(f"proximal=True needs SGD without momentum, got {optimizer!r}")
     return State(params, optimizer.init(params), {})
+
+
+def _network(net):
+    """Complain about what is no network."""
+    if isinstance(net, type) or not hasattr(net, "places"):
+        raise TypeError(f"net must be a network of reglib.nets, got {net!r}")
+
+
+def _checked(net, technique, optimizer, loss):
+    """Complain about the parts of a step that are none; their numbers were checked when they were made."""
+    if isinstance(net, type) or not (hasattr(net, "places") or callable(net)):
+        raise TypeError(f"net must be a network of reglib.nets or a function, got {net!r}")
+    instance("technique", technique, Technique, "a Technique")
+    instance("optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim")
+    function("loss", loss)
 
 
 def _drawn(net, technique, params, batch, rng):
@@ -260,6 +287,5 @@ def _several(given):
 
 def _callables(name, functions):
     """Complain about what cannot be called."""
-    for function in functions:
-        if not callable(function):
-            raise TypeError(f"{name} must be callable, got {function!r}")
+    for one in functions:
+        function(name, one)

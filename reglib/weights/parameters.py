@@ -19,6 +19,9 @@ these. A list of arrays has no names: it can be trained, but only "all" of it ca
 import re
 from typing import Any
 
+from reglib._validate import function as checked_function
+from reglib._validate import instance, text
+
 ROLES = {"w": "weight", "b": "bias", "gain": "gain", "shift": "shift", "log_alpha": "strength"}
 PLACES = {"x": "input", "h": "recurrent", "out": "output"}
 _NAME = re.compile(rf"(?:.*\.)?({'|'.join(ROLES)})(?:\d*|_(\w+))")
@@ -26,13 +29,13 @@ _NAME = re.compile(rf"(?:.*\.)?({'|'.join(ROLES)})(?:\d*|_(\w+))")
 
 def role(name):
     """Return the role that a parameter's ``name`` says, one of the values of `ROLES`; None for another name."""
-    match = _NAME.fullmatch(name)
+    match = _NAME.fullmatch(text("name", name))
     return ROLES[match[1]] if match else None
 
 
 def place(name):
     """Return where a weight stands by its ``name``: "input", "recurrent" or "output"; None for any other parameter."""
-    match = _NAME.fullmatch(name)
+    match = _NAME.fullmatch(text("name", name))
     return PLACES.get(match[2]) if match and match[1] == "w" else None
 
 
@@ -59,6 +62,7 @@ def choose(params, on="weight"):
     """
     chosen = words("on", on)
     chosen = (chosen,) if isinstance(chosen, str) else chosen
+    instance("params", params, dict | list | tuple, "a dict by name or a list")
     if not isinstance(params, dict):
         if chosen != ("all",):
             raise TypeError(f'params must be a dict by name where on chooses some of them, or on="all"; got {on!r}')
@@ -95,6 +99,13 @@ def each(function, params, *others) -> Any:
     -------
     dict or list
     """
+    checked_function("function", function)
     if isinstance(params, dict):
+        for other in others:
+            if not isinstance(other, dict) or other.keys() != params.keys():
+                raise ValueError(f"others must have the names of params, {', '.join(map(str, params))}; got {other!r}")
         return {name: function(entry, *(other[name] for other in others)) for name, entry in params.items()}
+    instance("params", params, list | tuple, "a dict by name or a list")
+    if any(not isinstance(other, list | tuple) or len(other) != len(params) for other in others):
+        raise ValueError(f"others must be lists as long as params, {len(params)}")
     return [function(*entries) for entries in zip(params, *others, strict=True)]

@@ -24,7 +24,7 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 
 import numpy as np
 
-from reglib._validate import float_array, number, one_of, replica_shape
+from reglib._validate import as_array, float_array, integers, number, one_of, replica_shape
 from reglib._values import Value
 from reglib.weights.parameters import choose, words
 
@@ -169,10 +169,22 @@ class Penalty(Value):
 
     def for_replicas(self, shape):
         """Return the same penalty with its strengths repeated to ``shape``, one for each replica."""
+        shape = integers("shape", shape, low=0)
+        if self.replicas not in ((), shape):
+            raise ValueError(f"shape must be that of the strengths, {self.replicas}; got {shape}")
         return replace(self, **{name: np.broadcast_to(value, shape) for name, value in self.strengths.items()})
 
     def take(self, index):
         """Return the same penalty for the chosen replicas only."""
+        if isinstance(index, slice):
+            index = np.arange(len(np.empty(self.replicas)))[index]
+        index = as_array("index", index)
+        if index.dtype.kind not in "iu" and (index.dtype != bool or index.shape != self.replicas):
+            raise TypeError(
+                f"index must hold integers, or one bool a replica; got {index.dtype} of shape {index.shape}"
+            )
+        if index.dtype != bool and (not self.replicas or not np.all((index >= 0) & (index < self.replicas[0]))):
+            raise ValueError(f"index must choose among the replicas {self.replicas}, got {index.tolist()}")
         return replace(self, **{name: value[index] for name, value in self.strengths.items()})
 
     @property
@@ -187,6 +199,7 @@ class Penalty(Value):
 
     def broadcast(self, w):
         """The strengths by name, shaped so that they broadcast against the array ``w``."""
+        w = float_array("w", w, finite=False)
         return {name: replica_shape(name, value, "w", w) for name, value in self.strengths.items()}
 
     def _cost(self, w, **strengths):
@@ -361,7 +374,7 @@ class GroupLasso(Penalty):
 
     def scaled_norms(self, w):
         """Return ``||w_g||_2 / sqrt(n_g)`` for each group, shape (G,) or (S, G)."""
-        rows, roots = self._rows(w)
+        rows, roots = self._rows(float_array("w", w))
         return _norms(rows, self.groups) / roots
 
     def _per_group(self, strength):
@@ -425,7 +438,7 @@ def _spread(per_group, groups):
 
 
 def _labels(groups):
-    groups = np.asarray(groups)
+    groups = as_array("groups", groups)
     if groups.dtype.kind not in "iu":
         raise TypeError(f"groups must hold integers, the group number of each entry; got dtype {groups.dtype}")
     if groups.ndim == 0 or groups.size == 0:

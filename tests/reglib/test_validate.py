@@ -4,19 +4,24 @@ import numpy as np
 import pytest
 
 from reglib._validate import (
+    LARGEST,
     as_array,
+    axes,
     boolean,
     float_array,
     float_type,
     function,
     generator,
     generators,
+    instance,
     integer,
     integers,
     number,
     one_of,
+    pair,
     replica_shape,
     same_shape,
+    text,
 )
 from reglib.layers import recurrent
 from reglib.layers.cells import LSTM
@@ -283,3 +288,35 @@ def test_same_shape():
     same_shape("grad", np.ones((2, 3)), "y", np.zeros((2, 3)))
     with pytest.raises(ValueError, match=exactly("grad must have the shape of y, (2, 3); got (3, 2)")):
         same_shape("grad", np.ones((3, 2)), "y", np.zeros((2, 3)))
+
+
+def test_integers_fit_into_64_bits():
+    assert integer("n", LARGEST) == LARGEST
+    message = "n must fit into 64 bits, got an integer of 1329 bits"
+    with pytest.raises(ValueError, match=exactly(message)):
+        integer("n", 10**400)
+    with pytest.raises(TypeError, match=r"^x must hold floating-point numbers .* got dtype object; "):
+        float_array("x", 10**400)
+
+
+def test_axes_are_one_or_several():
+    assert axes("shared", -1) == (-1,)
+    assert axes("shared", [0, -1]) == (0, -1)
+    with pytest.raises(TypeError, match=exactly("shared must be an integer, got 'rows'")):
+        axes("shared", "rows")
+
+
+def test_instances_pairs_and_functions():
+    assert instance("net", 5, int, "a number") == 5
+    with pytest.raises(TypeError, match=exactly("net must be a number, got None")):
+        instance("net", None, int, "a number")
+    assert text("measure", "accuracy") == "accuracy"
+    with pytest.raises(TypeError, match=exactly("measure must be a string, got 1")):
+        text("measure", 1)
+    assert pair("loss", (1, 2)) == (1, 2)
+    for value in (None, (1, 2, 3)):
+        with pytest.raises(TypeError, match=exactly(f"loss must return a pair, got {value!r}")):
+            pair("loss", value)
+    assert function("progress", None, optional=True) is None
+    with pytest.raises(TypeError, match=exactly("progress must be a function, got None")):
+        function("progress", None)

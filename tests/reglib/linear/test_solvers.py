@@ -555,7 +555,7 @@ def test_progress_and_failure_of_a_path():
     assert seen == [(1, 2), (2, 2)]
     with pytest.raises(ConvergenceError, match=r"^coordinate descent did not converge in 1 iterations: ") as caught:
         path(X, y, strengths=[1000.0, 0.25], max_iter=1)
-    assert caught.value.__notes__ == ["It was fit 2 of 2 on the path: L1(l1=0.25)."]
+    assert caught.value.__notes__ == [f"It was fit 2 of 2 on the path: {L1(0.25)}."]
     with pytest.raises(ConvergenceError, match=r"^fista did not converge in 2 iterations: "):
         path(X, y, lambda strength: GroupLasso(strength, np.arange(8)), [0.1], max_iter=2)
     loose = path(X, y, strengths=[0.1], tolerance=0.5, check_every=1)
@@ -613,7 +613,8 @@ def test_bad_penalties():
     message = f"penalty must be one of L1, L2, ElasticNet; got {GroupLasso(0.1, GROUPS)!r}"
     with pytest.raises(TypeError, match=exactly(message)):
         coordinate_descent(X, y, GroupLasso(0.1, GROUPS))
-    with pytest.raises(TypeError, match=exactly("penalty must be one of L1, L2, ElasticNet, GroupLasso; got 0.1")):
+    message = "what family returns must be one of L1, L2, ElasticNet, GroupLasso; got 0.1"
+    with pytest.raises(TypeError, match=exactly(message)):
         path(X, y, lambda strength: strength, [0.1])
     message = "penalty has strengths of shape (2,), but X holds problems of shape ()"
     for call in (

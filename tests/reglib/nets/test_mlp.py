@@ -122,7 +122,7 @@ def test_relu_is_the_default():
 def test_the_places_are_what_comes_into_each_layer():
     params = MLP(SIZES).init(rng())
     assert MLP(SIZES).places(params, np.ones((7, 3))) == {"input": (7, 3), "hidden1": (7, 5), "hidden2": (7, 4)}
-    assert MLP((3, 2)).places(params, np.ones((7, 3))) == {"input": (7, 3)}
+    assert MLP((3, 2)).places(MLP((3, 2)).init(rng()), np.ones((7, 3))) == {"input": (7, 3)}
     assert hidden(3) == ("hidden1", "hidden2", "hidden3")
     assert hidden(0) == ()
     with pytest.raises(ValueError, match=exactly("count must be at least 0, got -1")):

@@ -471,11 +471,11 @@ def test_a_state_is_three_things():
 
 def test_parts_that_are_none_are_named():
     cases = [
-        ({"data": 5}, TypeError, "data must be callable, got 5"),
-        ({"data": (smooth, "mixup")}, TypeError, "data must be callable, got 'mixup'"),
-        ({"between": 0.5}, TypeError, "between must be callable, got 0.5"),
-        ({"weights": 5}, TypeError, "weights, loss, slope and predict must be callable, got 5"),
-        ({"loss": "l2"}, TypeError, "weights, loss, slope and predict must be callable, got 'l2'"),
+        ({"data": 5}, TypeError, "data must be a function, got 5"),
+        ({"data": (smooth, "mixup")}, TypeError, "data must be a function, got 'mixup'"),
+        ({"between": 0.5}, TypeError, "between must be a function, got 0.5"),
+        ({"weights": 5}, TypeError, "weights, loss, slope and predict must be a function, got 5"),
+        ({"loss": "l2"}, TypeError, "weights, loss, slope and predict must be a function, got 'l2'"),
         ({"penalty": 0.1}, TypeError, "penalty must be a penalty of reglib.weights.penalties, got 0.1"),
         ({"penalty": (L1(0.1), "l2")}, TypeError, "penalty must be a penalty of reglib.weights.penalties, got 'l2'"),
         ({"penalty": L1}, TypeError, f"penalty must be a penalty of reglib.weights.penalties, got {L1!r}"),

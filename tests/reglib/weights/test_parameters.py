@@ -168,7 +168,7 @@ def test_each_keeps_the_structure_and_pairs_by_name():
     assert list(each(lambda a, b: a - b, params, other).items()) == [("w", -9), ("b", -18)]
     assert each(lambda a, b, c: a + b + c, [1, 2], [10, 20], (100, 200)) == [111, 222]
     assert each(lambda w: w, (1, 2)) == [1, 2]
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=exactly("others must have the names of params, w, b; got {'w': 1}")):
         each(lambda a, b: a, params, {"w": 1})
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match=exactly("others must be lists as long as params, 2")):
         each(lambda a, b: a, [1, 2], [1])
