@@ -27,6 +27,7 @@ class Result:
         When the curves were measured, in updates; empty, and the curves too, when settings were measured at different
         ones.
     train_curve, validation_curve : ndarray, (L, K, S)
+        Without a look where the lengths of the settings differ; the first also where the task does not ask for it.
     best_step : ndarray of int, (K, S)
         The update that the parameters come from; -1 for a run that was not asked for.
     params, memory : dict of ndarray, or None
@@ -124,7 +125,7 @@ def _one_pass(task, arm, settings, seeds, pairs, epochs, *, test, joined):
         rng=[np.random.default_rng([seeds[s], NOISE]) for _, s in pairs],
         loss=task.loss,
         schedule=task.schedule,
-        measures=measures,
+        measures=measures if task.training_curve else {"validation": measures["validation"]},
         every=max(1, len(batches) // task.looks),
         early_stopping=_stopping(task, len(batches)),
         allow_divergence=True,
@@ -214,7 +215,9 @@ def _merged(settings, seeds, which, pairs, done):
     ends = {name: spread([one.ends[name] for one in passes], np.nan) for name in passes[0].ends}
     none = np.full((0, *shape), np.nan)
     curves = {
-        f"{name}_curve": spread([one.curves[name] for one in passes], np.nan) if alike else none
+        f"{name}_curve": spread([one.curves[name] for one in passes], np.nan)
+        if alike and name in passes[0].curves
+        else none
         for name in ("train", "validation")
     }
     return Result(

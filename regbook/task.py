@@ -140,6 +140,8 @@ class Task:
         early stopping, for every arm alike.
     looks : int
         Measurements along a run, at equal distances; the curves.
+    training_curve : bool
+        Whether the looks measure the training data, too, and not the validation data alone.
     schedule : callable, optional
         Of the learning rate, as in `reglib.train.loop.train`; the same for every arm.
     drop_last : bool
@@ -159,6 +161,7 @@ class Task:
     unit: str = "test error (%)"
     stop: str = "last"
     looks: int = 1
+    training_curve: bool = False
     schedule: Callable | None = field(default=None, repr=False)
     drop_last: bool = False
     dtype: type = field(default=np.float32, repr=False)

@@ -12,11 +12,15 @@ LARGEST = 2**63 - 1
 def as_array(name, value):
     """Return ``value`` as an array, or say why it is none: a ragged list, or a masked array."""
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array, got a masked one; fill it with {name}.filled(...) first")
+        raise TypeError(
+            f"{name} must be a plain array, got a masked one; fill it with {name}.filled(...) first"
+        )
     try:
         return np.asarray(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{name} must have rows of equal length, got a ragged list") from None
+        raise ValueError(
+            f"{name} must have rows of equal length, got a ragged list"
+        ) from None
 
 
 def float_array(name, value, *, ndim=None, finite=True):
@@ -28,7 +32,11 @@ def float_array(name, value, *, ndim=None, finite=True):
     """
     array = as_array(name, value)
     if array.dtype not in FLOATS:
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and abs(value) <= LARGEST
+        ):
             array = np.asarray(float(value))
         else:
             raise TypeError(
@@ -36,14 +44,27 @@ def float_array(name, value, *, ndim=None, finite=True):
                 f"convert it with {name}.astype(float) if that is meant"
             )
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
+        raise ValueError(
+            f"{name} must have {ndim} axes, got shape {array.shape}"
+        )
     if finite and not np.isfinite(array).all():
         bad = array.size - int(np.isfinite(array).sum())
-        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite values in shape {array.shape}")
+        raise ValueError(
+            f"{name} must be finite, got {bad} NaN or infinite values in shape {array.shape}"
+        )
     return array
 
 
-def number(name, value, *, low=None, high=None, low_open=False, high_open=False, replicas=False) -> Any:
+def number(
+    name,
+    value,
+    *,
+    low=None,
+    high=None,
+    low_open=False,
+    high_open=False,
+    replicas=False,
+) -> Any:
     """Return ``value`` as a finite float in the stated interval.
 
     With ``replicas=True`` an array is welcome too, one number a replica; its
@@ -54,7 +75,9 @@ def number(name, value, *, low=None, high=None, low_open=False, high_open=False,
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be a real number, got {_short(value)}")
     if array.ndim and not replicas:
-        raise TypeError(f"{name} must be a single number, got an array of shape {array.shape}")
+        raise TypeError(
+            f"{name} must be a single number, got an array of shape {array.shape}"
+        )
     array = array.astype(float)
     left, right = "(" if low_open else "[", ")" if high_open else "]"
     interval = f"{left}{'-inf' if low is None else low}, {'inf' if high is None else high}{right}"
@@ -64,7 +87,9 @@ def number(name, value, *, low=None, high=None, low_open=False, high_open=False,
     if high is not None:
         wrong |= (array >= high) if high_open else (array > high)
     if wrong.any():
-        raise ValueError(f"{name} must be a finite number in {interval}, got {_short(value)}")
+        raise ValueError(
+            f"{name} must be a finite number in {interval}, got {_short(value)}"
+        )
     return array if array.ndim else float(array)
 
 
@@ -82,7 +107,9 @@ def replica_shape(name, per_replica, array_name, array, dtype=None):
             f"{name} has shape {lead}, one number a replica, so {array_name} must have shape "
             f"({', '.join(map(str, lead))}, ...); got {array.shape}"
         )
-    return per_replica.reshape(lead + (1,) * (array.ndim - len(lead))).astype(dtype or array.dtype, copy=False)
+    return per_replica.reshape(lead + (1,) * (array.ndim - len(lead))).astype(
+        dtype or array.dtype, copy=False
+    )
 
 
 def generator(name, rng):
@@ -104,18 +131,27 @@ def generators(name, rng):
 def float_type(dtype):
     """Return a dtype that is float32 or float64."""
     try:
-        found = np.dtype(object if dtype is None else dtype)  # None is float64 to NumPy
+        found = np.dtype(
+            object if dtype is None else dtype
+        )  # None is float64 to NumPy
     except (TypeError, ValueError):
         found = np.dtype(object)
     if found not in FLOATS:
-        raise TypeError(f"dtype must be numpy.float32 or numpy.float64, got {_short(dtype)}")
+        raise TypeError(
+            f"dtype must be numpy.float32 or numpy.float64, got {_short(dtype)}"
+        )
     return found
 
 
 def one_of(name, value, choices):
     """Return ``value`` if it is among ``choices``; list them otherwise."""
-    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {_short(value)}")
+    if not any(
+        isinstance(value, type(choice)) and value == choice
+        for choice in choices
+    ):
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, choices))}; got {_short(value)}"
+        )
     return value
 
 
@@ -154,8 +190,12 @@ def text(name, value):
 
 def integers(name, values, *, low=None):
     """Return a sequence of integers as a tuple; a single number is not one."""
-    if isinstance(values, str | dict | np.ma.MaskedArray) or not np.iterable(values):
-        raise TypeError(f"{name} must be a sequence of integers, got {_short(values)}")
+    if isinstance(values, str | dict | np.ma.MaskedArray) or not np.iterable(
+        values
+    ):
+        raise TypeError(
+            f"{name} must be a sequence of integers, got {_short(values)}"
+        )
     return tuple(integer(name, value, low=low) for value in values)
 
 
@@ -179,7 +219,9 @@ def integer(name, value, *, low=None):
 def same_shape(name, array, other_name, other):
     """Check that two arrays have the same shape, when one is the gradient of the other."""
     if array.shape != other.shape:
-        raise ValueError(f"{name} must have the shape of {other_name}, {other.shape}; got {array.shape}")
+        raise ValueError(
+            f"{name} must have the shape of {other_name}, {other.shape}; got {array.shape}"
+        )
 
 
 def _short(value):
@@ -187,4 +229,8 @@ def _short(value):
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"an integer of {value.bit_length()} bits"
     shown = repr(value)
-    return shown if len(shown) <= 80 else f"{type(value).__name__} {shown[:60]}..."
+    return (
+        shown
+        if len(shown) <= 80
+        else f"{type(value).__name__} {shown[:60]}..."
+    )

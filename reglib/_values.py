@@ -15,13 +15,19 @@ class Value:
     """Equality and hash of a frozen dataclass (``@dataclass(frozen=True, eq=False)``) whose fields may be arrays."""
 
     def __eq__(self, other):
-        return self._content() == other._content() if type(self) is type(other) else NotImplemented
+        return (
+            self._content() == other._content()
+            if type(self) is type(other)
+            else NotImplemented
+        )
 
     def __hash__(self):
         return hash((type(self), self._content()))
 
     def _content(self):
-        return tuple(_plain(getattr(self, field.name)) for field in fields(self))
+        return tuple(
+            _plain(getattr(self, field.name)) for field in fields(self)
+        )
 
     def _store(self, name, value):
         """Set a field of the frozen value; an array becomes read-only."""
@@ -33,4 +39,8 @@ class Value:
 
 def _plain(value):
     """Return an array as its shape and its numbers, anything else as it is."""
-    return (value.shape, value.dtype.str, value.tobytes()) if isinstance(value, np.ndarray) else value
+    return (
+        (value.shape, value.dtype.str, value.tobytes())
+        if isinstance(value, np.ndarray)
+        else value
+    )

@@ -21,7 +21,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import as_array, float_array, function, generator, integer, number
+from reglib._validate import (
+    as_array,
+    float_array,
+    function,
+    generator,
+    integer,
+    number,
+)
 
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 
@@ -67,7 +74,9 @@ class Report:
     @property
     def failures(self):
         """The comparisons whose relative error exceeds the tolerance."""
-        return tuple(c for c in self.comparisons if not c.error <= self.tolerance)
+        return tuple(
+            c for c in self.comparisons if not c.error <= self.tolerance
+        )
 
     @property
     def passed(self):
@@ -77,7 +86,9 @@ class Report:
     def __str__(self):
         verdict = "agree" if self.passed else "disagree"
         head = f"the analytic and the numeric gradient {verdict} (tolerance {self.tolerance:.2g})"
-        return "\n  ".join([head, *map(str, self.failures or self.comparisons)])
+        return "\n  ".join(
+            [head, *map(str, self.failures or self.comparisons)]
+        )
 
 
 def numeric_gradient(f, x, *, step=STEP):
@@ -96,12 +107,16 @@ def numeric_gradient(f, x, *, step=STEP):
     for position, array in enumerate(arrays):
         gradient = np.empty_like(array)
         for index in np.ndindex(array.shape):
-            gradient[index] = _slope(f, arrays, rebuild, position, _coordinate(array, index), step)[0]
+            gradient[index] = _slope(
+                f, arrays, rebuild, position, _coordinate(array, index), step
+            )[0]
         gradients.append(gradient)
     return rebuild(gradients)
 
 
-def check(f, grad, x, rng, *, directions=5, step=STEP, tolerance=1e-6, floor=1e-3):
+def check(
+    f, grad, x, rng, *, directions=5, step=STEP, tolerance=1e-6, floor=1e-3
+):
     """Compare a gradient with central differences of ``f`` in random directions.
 
     Parameters
@@ -163,7 +178,9 @@ def check_coordinates(f, grad, x, *, step=STEP, tolerance=1e-6, floor=1e-3):
     return _compare(f, grad, x, draw, step, tolerance, floor)
 
 
-def check_vector(f, backward, x, rng, *, directions=5, step=STEP, tolerance=1e-6, floor=1e-3):
+def check_vector(
+    f, backward, x, rng, *, directions=5, step=STEP, tolerance=1e-6, floor=1e-3
+):
     """Check the backward pass of an array-valued ``f`` through a random cotangent c.
 
     The scalar function ``sum(c * f(x))`` has the gradient ``backward(c, x)``,
@@ -183,7 +200,16 @@ def check_vector(f, backward, x, rng, *, directions=5, step=STEP, tolerance=1e-6
     def grad(x):
         return backward(cotangent, x)
 
-    return check(scalar, grad, x, rng, directions=directions, step=step, tolerance=tolerance, floor=floor)
+    return check(
+        scalar,
+        grad,
+        x,
+        rng,
+        directions=directions,
+        step=step,
+        tolerance=tolerance,
+        floor=floor,
+    )
 
 
 def _compare(f, grad, x, draw, step, tolerance, floor):
@@ -193,13 +219,23 @@ def _compare(f, grad, x, draw, step, tolerance, floor):
     tolerance = number("tolerance", tolerance, low=0, low_open=True)
     floor = number("floor", floor, low=0)
     names, arrays, rebuild = _take_apart(x)
-    gradients = _matching(grad(rebuild(arrays)) if callable(grad) else grad, x, names, arrays)
+    gradients = _matching(
+        grad(rebuild(arrays)) if callable(grad) else grad, x, names, arrays
+    )
     comparisons = []
     for position, (name, array) in enumerate(zip(names, arrays, strict=True)):
         for index, u in draw(array):
             analytic = float(np.sum(gradients[position] * u))
             numeric, size = _slope(f, arrays, rebuild, position, u, step)
-            comparisons.append(Comparison(name, index, analytic, numeric, _error(analytic, numeric, floor * size)))
+            comparisons.append(
+                Comparison(
+                    name,
+                    index,
+                    analytic,
+                    numeric,
+                    _error(analytic, numeric, floor * size),
+                )
+            )
     report = Report(tuple(comparisons), tolerance)
     if not report.passed:
         raise GradientError(str(report))
@@ -216,22 +252,32 @@ def _error(analytic, numeric, least):
 def _slope(f, arrays, rebuild, position, u, step):
     """Return the central difference of ``f`` when one array moves along ``u``, and the size of ``f``."""
     h = step * max(1.0, np.abs(arrays[position]).max())
-    up, down = (_scalar(f(rebuild(_moved(arrays, position, sign * h * u)))) for sign in (1, -1))
+    up, down = (
+        _scalar(f(rebuild(_moved(arrays, position, sign * h * u))))
+        for sign in (1, -1)
+    )
     return (up - down) / (2 * h), max(abs(up), abs(down))
 
 
 def _moved(arrays, position, change):
     """Return fresh copies of the arrays, one of them moved by ``change``."""
-    return [array + change if i == position else array.copy() for i, array in enumerate(arrays)]
+    return [
+        array + change if i == position else array.copy()
+        for i, array in enumerate(arrays)
+    ]
 
 
 def _scalar(value):
     """Return what ``f`` returned as a float, or say that it is not one finite number."""
     value = as_array("f", value)
     if value.dtype.kind not in "iuf":
-        raise TypeError(f"f must return a single number, got one of dtype {value.dtype}")
+        raise TypeError(
+            f"f must return a single number, got one of dtype {value.dtype}"
+        )
     if value.ndim:
-        raise ValueError(f"f must return a single number, got an array of shape {value.shape}; see check_vector")
+        raise ValueError(
+            f"f must return a single number, got an array of shape {value.shape}; see check_vector"
+        )
     if not np.isfinite(value):
         raise ValueError(f"f must return a finite number, got {value}")
     return float(value)
@@ -247,17 +293,32 @@ def _coordinate(array, index):
 def _take_apart(x):
     """Return the names and arrays in ``x``, and a function that puts arrays back into its structure."""
     if isinstance(x, dict):
-        names, arrays, rebuild = list(x), list(x.values()), lambda parts: dict(zip(x, parts, strict=True))
+        names, arrays, rebuild = (
+            list(x),
+            list(x.values()),
+            lambda parts: dict(zip(x, parts, strict=True)),
+        )
     elif isinstance(x, (list, tuple)):
-        names, arrays, rebuild = [f"x[{i}]" for i in range(len(x))], list(x), type(x)
+        names, arrays, rebuild = (
+            [f"x[{i}]" for i in range(len(x))],
+            list(x),
+            type(x),
+        )
     else:
         names, arrays, rebuild = ["x"], [x], lambda parts: parts[0]
-    arrays = [float_array(str(name), array) for name, array in zip(names, arrays, strict=True)]
+    arrays = [
+        float_array(str(name), array)
+        for name, array in zip(names, arrays, strict=True)
+    ]
     for name, array in zip(names, arrays, strict=True):
         if array.dtype != np.float64:
-            raise TypeError(f"{name} must be float64, so that rounding hides no error; got {array.dtype}")
+            raise TypeError(
+                f"{name} must be float64, so that rounding hides no error; got {array.dtype}"
+            )
         if not array.size:
-            raise ValueError(f"{name} must hold at least one number, got shape {array.shape}")
+            raise ValueError(
+                f"{name} must hold at least one number, got shape {array.shape}"
+            )
     return [str(name) for name in names], arrays, rebuild
 
 
@@ -268,9 +329,13 @@ def _matching(gradient, x, names, arrays):
     else:
         parts = list(gradient) if isinstance(x, (list, tuple)) else [gradient]
     if len(parts) != len(arrays):
-        raise ValueError(f"grad must hold one array for each of the {len(arrays)} in x, got {len(parts)}")
+        raise ValueError(
+            f"grad must hold one array for each of the {len(arrays)} in x, got {len(parts)}"
+        )
     parts = [as_array("grad", part) for part in parts]
     for name, part, array in zip(names, parts, arrays, strict=True):
         if np.shape(part) != array.shape:
-            raise GradientError(f"the gradient of {name} must have shape {array.shape}, got {np.shape(part)}")
+            raise GradientError(
+                f"the gradient of {name} must have shape {array.shape}, got {np.shape(part)}"
+            )
     return parts

@@ -126,6 +126,7 @@ PROBLEMS = (
             batch_size=32,
             epochs=70,  # of 6 updates
             looks=21,
+            training_curve=True,
             measure=error_rate,
             unit="test error",
             **COMMON,
@@ -143,6 +144,7 @@ PROBLEMS = (
             batch_size=30,
             epochs=250,  # of 2 updates
             looks=20,
+            training_curve=True,
             loss=squared_error,
             measure=squared,
             unit="mean squared error",
@@ -161,6 +163,7 @@ PROBLEMS = (
             batch_size=30,
             epochs=250,  # of 2 updates
             looks=20,
+            training_curve=True,
             measure=critical_bits,
             unit="bits",
             **COMMON,
@@ -178,6 +181,7 @@ PROBLEMS = (
             batch_size=16,
             epochs=25,  # of 16 updates
             looks=16,
+            training_curve=True,
             measure=bits,
             unit="bits per character",
             **COMMON,

@@ -83,8 +83,20 @@ def rows():
     lines = _ROWS.splitlines()
     found = []
     for line, functions in zip(lines[::2], lines[1::2], strict=True):
-        topic, book, torch, keras, sklearn, relation = map(str.strip, line.split("|"))
-        found.append(Row(topic, book, torch, keras, sklearn, relation, tuple(functions.split())))
+        topic, book, torch, keras, sklearn, relation = map(
+            str.strip, line.split("|")
+        )
+        found.append(
+            Row(
+                topic,
+                book,
+                torch,
+                keras,
+                sklearn,
+                relation,
+                tuple(functions.split()),
+            )
+        )
     return tuple(found)
 
 

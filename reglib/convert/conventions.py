@@ -143,7 +143,9 @@ def elastic_net_to_sklearn(l1, l2):
     """
     l1, l2 = number("l1", l1, low=0), number("l2", l2, low=0)
     if l1 + l2 == 0:
-        raise ValueError("l1 and l2 must not both be 0: the ratio would be undefined")
+        raise ValueError(
+            "l1 and l2 must not both be 0: the ratio would be undefined"
+        )
     return l1 + 2 * l2, l1 / (l1 + 2 * l2)
 
 
@@ -155,7 +157,10 @@ def sklearn_to_elastic_net(alpha, l1_ratio):
     - ``alpha``: number >= 0
     - ``l1_ratio``: number in [0, 1]
     """
-    alpha, l1_ratio = number("alpha", alpha, low=0), number("l1_ratio", l1_ratio, low=0, high=1)
+    alpha, l1_ratio = (
+        number("alpha", alpha, low=0),
+        number("l1_ratio", l1_ratio, low=0, high=1),
+    )
     return alpha * l1_ratio, alpha * (1 - l1_ratio) / 2
 
 
@@ -168,7 +173,9 @@ def l2_to_logistic_c(l2, n):
     - ``n``: int >= 1;
       number of examples.
     """
-    return 1 / (2 * integer("n", n, low=1) * number("l2", l2, low=0, low_open=True))
+    return 1 / (
+        2 * integer("n", n, low=1) * number("l2", l2, low=0, low_open=True)
+    )
 
 
 def logistic_c_to_l2(c, n):
@@ -177,7 +184,9 @@ def logistic_c_to_l2(c, n):
     - ``c``: number > 0
     - ``n``: int >= 1
     """
-    return 1 / (2 * integer("n", n, low=1) * number("c", c, low=0, low_open=True))
+    return 1 / (
+        2 * integer("n", n, low=1) * number("c", c, low=0, low_open=True)
+    )
 
 
 def l2_to_sgd_classifier_alpha(l2):
@@ -205,7 +214,9 @@ def adamw_to_paper_decay(weight_decay, learning_rate):
       as in ``torch.optim.AdamW`` and ``keras.optimizers.AdamW``, which agree.
     - ``learning_rate``: number > 0
     """
-    return number("weight_decay", weight_decay, low=0) * number("learning_rate", learning_rate, low=0, low_open=True)
+    return number("weight_decay", weight_decay, low=0) * number(
+        "learning_rate", learning_rate, low=0, low_open=True
+    )
 
 
 def paper_to_adamw_decay(decay, learning_rate):
@@ -215,7 +226,9 @@ def paper_to_adamw_decay(decay, learning_rate):
       Loshchilov and Hutter (2019), Algorithm 2, line 12: multiplied by the schedule alone.
     - ``learning_rate``: number > 0
     """
-    return number("decay", decay, low=0) / number("learning_rate", learning_rate, low=0, low_open=True)
+    return number("decay", decay, low=0) / number(
+        "learning_rate", learning_rate, low=0, low_open=True
+    )
 
 
 def torch_sgd_to_keras_sgd(weight_decay, momentum=0.0):
@@ -232,7 +245,10 @@ def torch_sgd_to_keras_sgd(weight_decay, momentum=0.0):
         With momentum and decay both above 0; add ``keras.regularizers.L2(weight_decay / 2)`` instead.
     """
     weight_decay = number("weight_decay", weight_decay, low=0)
-    if number("momentum", momentum, low=0, high=1, high_open=True) and weight_decay:
+    if (
+        number("momentum", momentum, low=0, high=1, high_open=True)
+        and weight_decay
+    ):
         raise ValueError(
             f"momentum must be 0 for the two decays to agree, got {momentum!r}; "
             f"a Keras regularizer L2({weight_decay / 2:g}) is what PyTorch does"
@@ -255,7 +271,9 @@ def decay_to_factor(weight_decay, learning_rate, steps=1):
     product = number("weight_decay", weight_decay, low=0)
     product *= number("learning_rate", learning_rate, low=0, low_open=True)
     if product > 1:
-        raise ValueError(f"learning_rate * weight_decay must be at most 1, got {product:g}")
+        raise ValueError(
+            f"learning_rate * weight_decay must be at most 1, got {product:g}"
+        )
     return (1 - product) ** integer("steps", steps, low=0)
 
 
@@ -266,8 +284,13 @@ def factor_to_decay(factor, learning_rate, steps=1):
     - ``learning_rate``: number > 0
     - ``steps``: number > 0
     """
-    factor, steps = number("factor", factor, low=0, high=1, low_open=True), number("steps", steps, low=0, low_open=True)
-    return float(-np.expm1(np.log(factor) / steps)) / number("learning_rate", learning_rate, low=0, low_open=True)
+    factor, steps = (
+        number("factor", factor, low=0, high=1, low_open=True),
+        number("steps", steps, low=0, low_open=True),
+    )
+    return float(-np.expm1(np.log(factor) / steps)) / number(
+        "learning_rate", learning_rate, low=0, low_open=True
+    )
 
 
 def decay_to_half_life(weight_decay, learning_rate):
@@ -282,7 +305,9 @@ def decay_to_half_life(weight_decay, learning_rate):
     product = number("weight_decay", weight_decay, low=0, low_open=True)
     product *= number("learning_rate", learning_rate, low=0, low_open=True)
     if product >= 1:
-        raise ValueError(f"learning_rate * weight_decay must be below 1, got {product:g}")
+        raise ValueError(
+            f"learning_rate * weight_decay must be below 1, got {product:g}"
+        )
     return float(np.log(0.5) / np.log1p(-product))
 
 
@@ -307,7 +332,9 @@ def epsilon_to_raw(epsilon, beta2, step):
     - ``step``: int >= 1;
       counted from 1.
     """
-    return number("epsilon", epsilon, low=0, low_open=True) * _correction(beta2, step)
+    return number("epsilon", epsilon, low=0, low_open=True) * _correction(
+        beta2, step
+    )
 
 
 def epsilon_to_corrected(epsilon, beta2, step):
@@ -317,7 +344,9 @@ def epsilon_to_corrected(epsilon, beta2, step):
     - ``beta2``: number in [0, 1)
     - ``step``: int >= 1
     """
-    return number("epsilon", epsilon, low=0, low_open=True) / _correction(beta2, step)
+    return number("epsilon", epsilon, low=0, low_open=True) / _correction(
+        beta2, step
+    )
 
 
 def _correction(beta2, step):

@@ -98,7 +98,9 @@ def spatial_noise_shape(shape, channels):
     shape = _shape(shape)
     ones = (1,) * (len(shape) - 2)
     first = one_of("channels", channels, ("first", "last")) == "first"
-    return (shape[0], shape[1], *ones) if first else (shape[0], *ones, shape[-1])
+    return (
+        (shape[0], shape[1], *ones) if first else (shape[0], *ones, shape[-1])
+    )
 
 
 def transpose_dense(weight):
@@ -133,12 +135,19 @@ def lstm_torch_to_keras(weight_ih, weight_hh, bias_ih, bias_hh):
     - ``weight_hh``: array of shape (4H, H)
     - ``bias_ih``, ``bias_hh``: arrays of shape (4H,)
     """
-    weight_ih, weight_hh = _matrix("weight_ih", weight_ih), _matrix("weight_hh", weight_hh)
+    weight_ih, weight_hh = (
+        _matrix("weight_ih", weight_ih),
+        _matrix("weight_hh", weight_hh),
+    )
     gates, hidden = weight_hh.shape
     if gates != 4 * hidden:
-        raise ValueError(f"weight_hh must have shape (4H, H), got {weight_hh.shape}")
+        raise ValueError(
+            f"weight_hh must have shape (4H, H), got {weight_hh.shape}"
+        )
     if len(weight_ih) != gates:
-        raise ValueError(f"weight_ih must have shape ({gates}, D), as weight_hh says; got {weight_ih.shape}")
+        raise ValueError(
+            f"weight_ih must have shape ({gates}, D), as weight_hh says; got {weight_ih.shape}"
+        )
     bias = _bias("bias_ih", bias_ih, gates) + _bias("bias_hh", bias_hh, gates)
     return weight_ih.T.copy(), weight_hh.T.copy(), bias
 
@@ -152,14 +161,26 @@ def lstm_keras_to_torch(kernel, recurrent_kernel, bias):
     - ``recurrent_kernel``: array of shape (H, 4H)
     - ``bias``: array of shape (4H,)
     """
-    kernel, recurrent_kernel = _matrix("kernel", kernel), _matrix("recurrent_kernel", recurrent_kernel)
+    kernel, recurrent_kernel = (
+        _matrix("kernel", kernel),
+        _matrix("recurrent_kernel", recurrent_kernel),
+    )
     hidden, gates = recurrent_kernel.shape
     if gates != 4 * hidden:
-        raise ValueError(f"recurrent_kernel must have shape (H, 4H), got {recurrent_kernel.shape}")
+        raise ValueError(
+            f"recurrent_kernel must have shape (H, 4H), got {recurrent_kernel.shape}"
+        )
     if kernel.shape[1] != gates:
-        raise ValueError(f"kernel must have shape (D, {gates}), as recurrent_kernel says; got {kernel.shape}")
+        raise ValueError(
+            f"kernel must have shape (D, {gates}), as recurrent_kernel says; got {kernel.shape}"
+        )
     bias = _bias("bias", bias, gates)
-    return kernel.T.copy(), recurrent_kernel.T.copy(), bias.copy(), np.zeros_like(bias)
+    return (
+        kernel.T.copy(),
+        recurrent_kernel.T.copy(),
+        bias.copy(),
+        np.zeros_like(bias),
+    )
 
 
 def reorder_gates(array, order, new_order, axis=-1):
@@ -178,13 +199,24 @@ def reorder_gates(array, order, new_order, axis=-1):
     """
     array = float_array("array", array, finite=False)
     for name, letters in (("order", order), ("new_order", new_order)):
-        if not isinstance(letters, str) or sorted(letters) != ["f", "g", "i", "o"]:
-            raise ValueError(f"{name} must hold the letters i, f, g and o, each once; got {letters!r}")
+        if not isinstance(letters, str) or sorted(letters) != [
+            "f",
+            "g",
+            "i",
+            "o",
+        ]:
+            raise ValueError(
+                f"{name} must hold the letters i, f, g and o, each once; got {letters!r}"
+            )
     axis = integer("axis", axis)
     if not -array.ndim <= axis < array.ndim:
-        raise ValueError(f"axis must be one of the {array.ndim} axes of array, got {axis}")
+        raise ValueError(
+            f"axis must be one of the {array.ndim} axes of array, got {axis}"
+        )
     if array.shape[axis] % 4:
-        raise ValueError(f"array must hold four gates along axis {axis}, got shape {array.shape}")
+        raise ValueError(
+            f"array must hold four gates along axis {axis}, got shape {array.shape}"
+        )
     blocks = dict(zip(order, np.split(array, 4, axis), strict=True))
     return np.concatenate([blocks[letter] for letter in new_order], axis)
 
@@ -202,7 +234,9 @@ def framework_defaults(library):
 
 def _shape(shape):
     if not isinstance(shape, tuple) or len(shape) < 2:
-        raise ValueError(f"shape must be a tuple of at least two sizes, got {shape!r}")
+        raise ValueError(
+            f"shape must be a tuple of at least two sizes, got {shape!r}"
+        )
     return tuple(integer("shape", size, low=0) for size in shape)
 
 
@@ -213,5 +247,7 @@ def _matrix(name, value):
 def _bias(name, value, size):
     value = float_array(name, value, finite=False)
     if value.shape != (size,):
-        raise ValueError(f"{name} must have shape ({size},), got {value.shape}")
+        raise ValueError(
+            f"{name} must have shape ({size},), got {value.shape}"
+        )
     return value

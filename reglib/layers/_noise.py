@@ -42,16 +42,26 @@ def checked(noise, cell):
     """Return noise by place, a dict; complain about what is none and about places that the cell does not have."""
     noise = {} if noise is None else noise
     if not isinstance(noise, dict):
-        raise TypeError(f"noise must be a dict of Noise by place, got {type(noise).__name__}")
+        raise TypeError(
+            f"noise must be a dict of Noise by place, got {type(noise).__name__}"
+        )
     for place, entry in noise.items():
         if place not in PLACES:
-            raise ValueError(f"a place of noise must be one of {', '.join(map(repr, PLACES))}; got {place!r}")
+            raise ValueError(
+                f"a place of noise must be one of {', '.join(map(repr, PLACES))}; got {place!r}"
+            )
         if lacks := _lacks(place, cell):
-            raise ValueError(f"noise at {place!r} needs {lacks}, which {type(cell).__name__} does not have")
+            raise ValueError(
+                f"noise at {place!r} needs {lacks}, which {type(cell).__name__} does not have"
+            )
         if not isinstance(entry, Noise):
-            raise TypeError(f"the noise at {place!r} must be a Noise, got {type(entry).__name__}")
+            raise TypeError(
+                f"the noise at {place!r} must be a Noise, got {type(entry).__name__}"
+            )
         if entry.offset is not None and place not in OUTSIDE:
-            raise ValueError(f"the noise at {place!r} must have a gain alone; an offset acts at input and output only")
+            raise ValueError(
+                f"the noise at {place!r} must have a gain alone; an offset acts at input and output only"
+            )
     return noise
 
 
@@ -77,12 +87,18 @@ def enter(noise, steps, cell, layout, inputs, hidden):
     for place, entry in noise.items():
         width = inputs if place == "input" else hidden
         if entry.gain is not None:
-            _check_shape(place, entry.gain, cell, layout, width, untied=place in GATED)
+            _check_shape(
+                place, entry.gain, cell, layout, width, untied=place in GATED
+            )
         if entry.offset is not None:
             _check_shape(place, entry.offset, cell, layout, width)
             if gated(entry, layout.leads):
-                raise ValueError(f"the noise at {place!r} must have no offset beside one mask a gate")
-        if entry.gain is not None and (place not in OUTSIDE or gated(entry, layout.leads)):
+                raise ValueError(
+                    f"the noise at {place!r} must have no offset beside one mask a gate"
+                )
+        if entry.gain is not None and (
+            place not in OUTSIDE or gated(entry, layout.leads)
+        ):
             inside[place] = layout.enter_mask(entry.gain.astype(layout.dtype))
     if steps is not None:
         inside |= _carried(inside, steps, cell, layout.dtype)
@@ -100,20 +116,36 @@ def enter_steps(steps, layout):
         return None
     steps = as_array("steps", steps)
     if steps.dtype != bool:
-        raise TypeError(f"steps must be of bool, False where there is no step; got {steps.dtype}")
-    own, whole = (layout.batch, layout.steps), (*layout.leads, layout.batch, layout.steps)
+        raise TypeError(
+            f"steps must be of bool, False where there is no step; got {steps.dtype}"
+        )
+    own, whole = (
+        (layout.batch, layout.steps),
+        (*layout.leads, layout.batch, layout.steps),
+    )
     if steps.shape not in (own, whole):
-        raise ValueError(f"steps must have shape {whole}, or {own} for all replicas; got {steps.shape}")
-    return steps.reshape(layout.replicas if steps.shape == whole else 1, *own, 1).swapaxes(1, 2)
+        raise ValueError(
+            f"steps must have shape {whole}, or {own} for all replicas; got {steps.shape}"
+        )
+    return steps.reshape(
+        layout.replicas if steps.shape == whole else 1, *own, 1
+    ).swapaxes(1, 2)
 
 
 def one_step(noise, leads):
     """Return the noise of one step with a time axis of length 1 after ``leads`` leading axes and the batch."""
 
     def with_time(part):
-        return np.expand_dims(part, leads + 1) if part is not None and part.ndim > leads + 1 else part
+        return (
+            np.expand_dims(part, leads + 1)
+            if part is not None and part.ndim > leads + 1
+            else part
+        )
 
-    return {place: Noise(with_time(entry.gain), with_time(entry.offset)) for place, entry in noise.items()}
+    return {
+        place: Noise(with_time(entry.gain), with_time(entry.offset))
+        for place, entry in noise.items()
+    }
 
 
 def _lacks(place, cell):
@@ -140,7 +172,10 @@ def _check_shape(place, part, cell, layout, width, *, untied=False):
             f"sequence; got {part.shape[time]} in shape {part.shape}"
         )
     gates_wrong = len(shape) > time + 2 and part.shape[-2] != cell.gates
-    if gates_wrong or any(length not in (1, full) for length, full in zip(part.shape, shape, strict=True)):
+    if gates_wrong or any(
+        length not in (1, full)
+        for length, full in zip(part.shape, shape, strict=True)
+    ):
         raise ValueError(
             f"the noise at {place!r} must broadcast to {shape} without enlarging it, got shape {part.shape}"
         )
@@ -149,7 +184,10 @@ def _check_shape(place, part, cell, layout, width, *, untied=False):
 def _carried(inside, steps, cell, dtype):
     """Return the gains that carry the state on where there is no step."""
     zones = ZONES if cell.memory else ("zone_h",)
-    carried = {name: np.where(steps, inside.get(name, dtype.type(1)), dtype.type(0)) for name in zones}
+    carried = {
+        name: np.where(steps, inside.get(name, dtype.type(1)), dtype.type(0))
+        for name in zones
+    }
     for name in ("state_h", "state_c"):
         if name in inside:
             carried[name] = np.where(steps, inside[name], dtype.type(1))

@@ -44,12 +44,16 @@ class Layout:
 
     def enter(self, sequence):
         """Turn (..., B, T, K) into (S, T, B, K), S = 1 when replicas share it."""
-        flat = sequence.reshape(prod(sequence.shape[:-3]), *sequence.shape[-3:])
+        flat = sequence.reshape(
+            prod(sequence.shape[:-3]), *sequence.shape[-3:]
+        )
         return np.ascontiguousarray(flat.swapaxes(1, 2), self.dtype)
 
     def leave(self, sequence):
         """Turn (S, T, B, K) into (..., B, T, K), a view."""
-        return sequence.reshape(*self.leads, *sequence.shape[1:]).swapaxes(-3, -2)
+        return sequence.reshape(*self.leads, *sequence.shape[1:]).swapaxes(
+            -3, -2
+        )
 
     def enter_mask(self, mask):
         """Turn a mask (..., B, T, K) into (S, T, B, K), or (..., B, T, G, K) into (S, T, G, B, K)."""
@@ -57,27 +61,40 @@ class Layout:
             mask = mask.reshape((1,) * (len(self.leads) + 3))
         tail = mask.shape[len(self.leads) :]
         if any(length > 1 for length in mask.shape[: len(self.leads)]):
-            mask = np.broadcast_to(mask, (*self.leads, *tail)).reshape(self.replicas, *tail)
+            mask = np.broadcast_to(mask, (*self.leads, *tail)).reshape(
+                self.replicas, *tail
+            )
         else:
             mask = mask.reshape(1, *tail)
         mask = np.moveaxis(mask, 1, -2)
-        return np.broadcast_to(mask, (mask.shape[0], self.steps, *mask.shape[2:]))
+        return np.broadcast_to(
+            mask, (mask.shape[0], self.steps, *mask.shape[2:])
+        )
 
 
 def groups(replicas, size):
     """Return slices of replicas whose steps, ``size`` bytes a replica, stay in a processor's cache together."""
     together = max(1, GROUP_BYTES // max(size, 1))
-    return [slice(start, start + together) for start in range(0, replicas, together)]
+    return [
+        slice(start, start + together)
+        for start in range(0, replicas, together)
+    ]
 
 
 def of_group(array, group, replicas):
     """Return what belongs to a group of replicas; an array that all share, or none, as it is."""
-    return array if array is None or array.ndim < 3 or len(array) < replicas else array[group]
+    return (
+        array
+        if array is None or array.ndim < 3 or len(array) < replicas
+        else array[group]
+    )
 
 
 def split_gates(w, gates):
     """Turn weights (S, H, G * N) into (S, G, H, N), one block a gate."""
-    return np.ascontiguousarray(w.reshape(*w.shape[:-1], gates, -1).swapaxes(-3, -2))
+    return np.ascontiguousarray(
+        w.reshape(*w.shape[:-1], gates, -1).swapaxes(-3, -2)
+    )
 
 
 def masked(h, mask):
@@ -97,13 +114,21 @@ def masked_backward(grad, mask):
 def product(h, w):
     """Return h W, (S, B, G * N); for h of shape (S, G, B, H) each gate has its own h, and w is (S, G, H, N)."""
     y = h @ w
-    return y if h.ndim == 3 else y.swapaxes(1, 2).reshape(len(y), y.shape[2], y.shape[1] * y.shape[3])
+    return (
+        y
+        if h.ndim == 3
+        else y.swapaxes(1, 2).reshape(
+            len(y), y.shape[2], y.shape[1] * y.shape[3]
+        )
+    )
 
 
 def product_backward(grad, w):
     """Return the gradient of `product` with respect to h: grad W^T, for each gate apart if w is (S, G, H, N)."""
     if w.ndim == 4:
-        grad = grad.reshape(*grad.shape[:-1], w.shape[1], w.shape[3]).swapaxes(1, 2)
+        grad = grad.reshape(*grad.shape[:-1], w.shape[1], w.shape[3]).swapaxes(
+            1, 2
+        )
     return grad @ w.swapaxes(-1, -2)
 
 
@@ -111,7 +136,13 @@ def project(x, w, mask=None):
     """Return (x * mask) W for all steps in one product: (S, T, B, G * N); one product a gate for one mask a gate."""
     if mask is not None and mask.ndim == 5:
         blocks = np.split(w, mask.shape[2], axis=-1)
-        return np.concatenate([project(x, block, mask[:, :, k]) for k, block in enumerate(blocks)], axis=-1)
+        return np.concatenate(
+            [
+                project(x, block, mask[:, :, k])
+                for k, block in enumerate(blocks)
+            ],
+            axis=-1,
+        )
     y = rows(x if mask is None else x * mask) @ w
     return y.reshape(y.shape[0], *x.shape[1:3], w.shape[-1])
 
@@ -120,10 +151,21 @@ def project_backward(grad, x, w, mask=None):
     """Return the gradients of `project` with respect to x and W, in their shapes."""
     if mask is not None and mask.ndim == 5:
         gates = mask.shape[2]
-        parts = zip(np.split(grad, gates, axis=-1), np.split(w, gates, axis=-1), strict=True)
-        pairs = [project_backward(g, x, block, mask[:, :, k]) for k, (g, block) in enumerate(parts)]
-        return sum(grad_x for grad_x, _ in pairs), np.concatenate([grad_w for _, grad_w in pairs], axis=-1)
-    grad_x = (rows(grad) @ w.swapaxes(-1, -2)).reshape(*grad.shape[:-1], x.shape[-1])
+        parts = zip(
+            np.split(grad, gates, axis=-1),
+            np.split(w, gates, axis=-1),
+            strict=True,
+        )
+        pairs = [
+            project_backward(g, x, block, mask[:, :, k])
+            for k, (g, block) in enumerate(parts)
+        ]
+        return sum(grad_x for grad_x, _ in pairs), np.concatenate(
+            [grad_w for _, grad_w in pairs], axis=-1
+        )
+    grad_x = (rows(grad) @ w.swapaxes(-1, -2)).reshape(
+        *grad.shape[:-1], x.shape[-1]
+    )
     if mask is not None:
         grad_x *= mask
     return shared(grad_x, x), weight_gradient(grad, x, w, mask)
@@ -133,8 +175,13 @@ def weight_gradient(grad, x, w, mask=None):
     """Return (x * mask)^T grad over all steps: the gradient of `project` with respect to W, shared as W is."""
     if mask is not None and mask.ndim == 5:
         parts = enumerate(np.split(grad, mask.shape[2], axis=-1))
-        return np.concatenate([weight_gradient(part, x, w, mask[:, :, k]) for k, part in parts], axis=-1)
-    return shared(rows(x if mask is None else x * mask).swapaxes(1, 2) @ rows(grad), w)
+        return np.concatenate(
+            [weight_gradient(part, x, w, mask[:, :, k]) for k, part in parts],
+            axis=-1,
+        )
+    return shared(
+        rows(x if mask is None else x * mask).swapaxes(1, 2) @ rows(grad), w
+    )
 
 
 def rows(sequence):
@@ -150,7 +197,11 @@ def sum_rows(grad, like):
 
 def shared(grad, like):
     """Sum over the replicas that share an array."""
-    return grad.sum(axis=0, keepdims=True) if like.shape[0] == 1 < grad.shape[0] else grad
+    return (
+        grad.sum(axis=0, keepdims=True)
+        if like.shape[0] == 1 < grad.shape[0]
+        else grad
+    )
 
 
 def sizes(inputs, hidden):
@@ -161,7 +212,9 @@ def sizes(inputs, hidden):
 def checked_cell(cell):
     """Complain about a cell that is a class, or none at all."""
     if isinstance(cell, type) or not hasattr(cell, "step_backward"):
-        raise TypeError(f"cell must be a cell such as LSTM(), from reglib.layers.cells; got {cell!r}")
+        raise TypeError(
+            f"cell must be a cell such as LSTM(), from reglib.layers.cells; got {cell!r}"
+        )
 
 
 def checked_params(cell, params, x):
@@ -169,12 +222,23 @@ def checked_params(cell, params, x):
     kind = type(cell).__name__
     names = list(cell.shapes(1, 1))
     if not isinstance(params, dict) or list(params) != names:
-        got = ", ".join(map(str, params)) if isinstance(params, dict) else type(params).__name__
-        raise ValueError(f"params must be a dict by name, {', '.join(names)}, for {kind}; got {got}")
-    params = {name: float_array(name, array, finite=False) for name, array in params.items()}
+        got = (
+            ", ".join(map(str, params))
+            if isinstance(params, dict)
+            else type(params).__name__
+        )
+        raise ValueError(
+            f"params must be a dict by name, {', '.join(names)}, for {kind}; got {got}"
+        )
+    params = {
+        name: float_array(name, array, finite=False)
+        for name, array in params.items()
+    }
     w_h = params["w_h"]
     if w_h.ndim < 2 or w_h.shape[-1] != cell.gates * w_h.shape[-2]:
-        raise ValueError(f"w_h must have shape (..., H, {_times(cell.gates)}H) for {kind}, got {w_h.shape}")
+        raise ValueError(
+            f"w_h must have shape (..., H, {_times(cell.gates)}H) for {kind}, got {w_h.shape}"
+        )
     leads, hidden = w_h.shape[:-2], w_h.shape[-2]
     for name, shape in cell.shapes(x.shape[-1], hidden).items():
         if params[name].shape != leads + shape:
@@ -203,7 +267,9 @@ def leading_axes(x, w):
 
 def merged(array, own, dtype):
     """Merge the leading axes of a parameter that has ``own`` axes of its own."""
-    return np.asarray(array.reshape(-1, *array.shape[array.ndim - own :]), dtype)
+    return np.asarray(
+        array.reshape(-1, *array.shape[array.ndim - own :]), dtype
+    )
 
 
 def start_state(name, state, cell, layout, hidden):
@@ -211,24 +277,43 @@ def start_state(name, state, cell, layout, hidden):
     shape = (*layout.leads, layout.batch, hidden)
     parts = ("h", "c") if cell.memory else ("h",)
     if state is None:
-        return [np.zeros((layout.replicas, layout.batch, hidden), layout.dtype) for _ in parts]
+        return [
+            np.zeros((layout.replicas, layout.batch, hidden), layout.dtype)
+            for _ in parts
+        ]
     is_pair = isinstance(state, (tuple, list))
     if is_pair != cell.memory or (is_pair and len(state) != 2):
         form = "a pair (h, c)" if cell.memory else "one array h"
-        got = f"a {type(state).__name__} of {len(state)}" if is_pair else f"one {type(state).__name__}"
-        raise TypeError(f"{name} must be {form} for {type(cell).__name__}, got {got}")
+        got = (
+            f"a {type(state).__name__} of {len(state)}"
+            if is_pair
+            else f"one {type(state).__name__}"
+        )
+        raise TypeError(
+            f"{name} must be {form} for {type(cell).__name__}, got {got}"
+        )
     arrays = []
     for part, array in zip(parts, state if is_pair else [state], strict=True):
         array = float_array(f"{part} of {name}", array, finite=False)
         if array.shape != shape:
-            raise ValueError(f"{part} of {name} must have shape {shape}, got {array.shape}")
-        arrays.append(np.asarray(array.reshape(layout.replicas, layout.batch, hidden), layout.dtype))
+            raise ValueError(
+                f"{part} of {name} must have shape {shape}, got {array.shape}"
+            )
+        arrays.append(
+            np.asarray(
+                array.reshape(layout.replicas, layout.batch, hidden),
+                layout.dtype,
+            )
+        )
     return arrays
 
 
 def leave_state(arrays, cell, layout):
     """Return a state in the form that the caller knows: h, or (h, c)."""
-    h, *c = (array.reshape(*layout.leads, *array.shape[1:]).copy() for array in arrays)
+    h, *c = (
+        array.reshape(*layout.leads, *array.shape[1:]).copy()
+        for array in arrays
+    )
     return (h, *c) if cell.memory else h
 
 
@@ -238,5 +323,7 @@ def enter_gradient(grad, layout, hidden, output):
         return None
     grad = float_array("grad_output", grad, finite=False)
     if grad.shape != layout.outside(hidden):
-        raise ValueError(f"grad_output must have the shape of the output, {layout.outside(hidden)}; got {grad.shape}")
+        raise ValueError(
+            f"grad_output must have the shape of the output, {layout.outside(hidden)}; got {grad.shape}"
+        )
     return layout.enter(apply_backward(output, grad))

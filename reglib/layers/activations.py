@@ -30,7 +30,9 @@ def relu_backward(grad, y):
     grad, y = _pair(grad, y)
     through = grad * (y > 0)
     if np.isnan(y.min(initial=0)):
-        return np.where(np.isnan(y), y.astype(through.dtype, copy=False), through)
+        return np.where(
+            np.isnan(y), y.astype(through.dtype, copy=False), through
+        )
     return through
 
 
@@ -100,7 +102,9 @@ def softmax(x):
     """
     x = float_array("x", x, finite=False)
     if x.ndim == 0 or x.shape[-1] == 0:
-        raise ValueError(f"x must have the classes on its last axis, got shape {x.shape}")
+        raise ValueError(
+            f"x must have the classes on its last axis, got shape {x.shape}"
+        )
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -113,6 +117,9 @@ def softmax_backward(grad, y):
 
 def _pair(grad, y):
     """Check the two arguments of a backward pass."""
-    grad, y = float_array("grad", grad, finite=False), float_array("y", y, finite=False)
+    grad, y = (
+        float_array("grad", grad, finite=False),
+        float_array("y", y, finite=False),
+    )
     same_shape("grad", grad, "y", y)
     return grad, y

@@ -69,7 +69,11 @@ class RNN:
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
         inputs, hidden = sizes(inputs, hidden)
-        return {"w_x": (inputs, hidden), "w_h": (hidden, hidden), "b": (hidden,)}
+        return {
+            "w_x": (inputs, hidden),
+            "w_h": (hidden, hidden),
+            "b": (hidden,),
+        }
 
     def prepare(self, params, tied):
         """Return W_h for the steps."""
@@ -89,7 +93,19 @@ class RNN:
         a[...] = np.tanh(a + product(h_in, w_h))
         h_new[...] = a
 
-    def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
+    def step_backward(
+        self,
+        weights,
+        gates,
+        h_in,
+        h,
+        c,
+        candidate,
+        keep,
+        grad_h,
+        grad_c,
+        grad_a,
+    ):
         """Go back from h_new = tanh(a) to h_in; h reaches the step through h_in alone."""
         (w_h,) = weights
         grad_a[...] = grad_h * (1 - gates * gates)
@@ -126,7 +142,11 @@ class LSTM:
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
         inputs, hidden = sizes(inputs, hidden)
-        return {"w_x": (inputs, 4 * hidden), "w_h": (hidden, 4 * hidden), "b": (4 * hidden,)}
+        return {
+            "w_x": (inputs, 4 * hidden),
+            "w_h": (hidden, 4 * hidden),
+            "b": (4 * hidden,),
+        }
 
     def prepare(self, params, tied):
         """Return W_h for the steps."""
@@ -154,7 +174,19 @@ class LSTM:
         tanh_c[...] = np.tanh(c_new)
         h_new[...] = o * tanh_c
 
-    def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
+    def step_backward(
+        self,
+        weights,
+        gates,
+        h_in,
+        h,
+        c,
+        candidate,
+        keep,
+        grad_h,
+        grad_c,
+        grad_a,
+    ):
         """Go back from h_new = o * tanh(c_new) and c_new = f * c + i * g to the gates, and to h_in and c."""
         (w_h,) = weights
         (tanh_c,) = keep
@@ -203,7 +235,11 @@ class GRU:
     def shapes(self, inputs, hidden):
         """Return the names and the shapes of the parameters."""
         inputs, hidden = sizes(inputs, hidden)
-        shapes = {"w_x": (inputs, 3 * hidden), "w_h": (hidden, 3 * hidden), "b": (3 * hidden,)}
+        shapes = {
+            "w_x": (inputs, 3 * hidden),
+            "w_h": (hidden, 3 * hidden),
+            "b": (3 * hidden,),
+        }
         return shapes | {"b_h": (hidden,)} if self.reset_after else shapes
 
     def prepare(self, params, tied):
@@ -211,7 +247,10 @@ class GRU:
         w_h = params[1]
         if self.reset_after:
             return w_h if tied else split_gates(w_h, 3), params[3][:, None]
-        w_rz, w_n = (np.ascontiguousarray(part) for part in np.split(w_h, [2 * w_h.shape[-2]], axis=-1))
+        w_rz, w_n = (
+            np.ascontiguousarray(part)
+            for part in np.split(w_h, [2 * w_h.shape[-2]], axis=-1)
+        )
         return w_rz if tied else split_gates(w_rz, 2), w_n
 
     def project(self, params, x, mask):
@@ -242,7 +281,19 @@ class GRU:
             n[...] = np.tanh(n + product(r * h_n, w_n))
         h_new[...] = z * h + (1 - z) * dropped(n, candidate)
 
-    def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
+    def step_backward(
+        self,
+        weights,
+        gates,
+        h_in,
+        h,
+        c,
+        candidate,
+        keep,
+        grad_h,
+        grad_c,
+        grad_a,
+    ):
         """Go back from h_new = z * h + (1 - z) * n to n, z and h, from n to r, and from the gates to h_in."""
         r, z, n = blocks(gates, 3)
         grad_r, grad_z, grad_n = blocks(grad_a, 3)
@@ -259,7 +310,9 @@ class GRU:
             grad_rh = product_backward(grad_n, w_n)
             grad_r[...] = grad_rh * h_n * (r * (1 - r))
             grad_rz = grad_a[..., : 2 * h.shape[-1]]
-            grad_in = _seen_backward(product_backward(grad_rz, w_rz), r * grad_rh)
+            grad_in = _seen_backward(
+                product_backward(grad_rz, w_rz), r * grad_rh
+            )
         return grad_in, grad_h * z, None
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
@@ -270,7 +323,12 @@ class GRU:
         if self.reset_after:
             grad_u = _through_reset(grad_a, r)
             grad_w_h = weight_gradient(grad_u, h, params[1], recurrent)
-            return grad_x, [grad_w_x, grad_w_h, grad_b, sum_rows(blocks(grad_u, 3)[2], params[3])]
+            return grad_x, [
+                grad_w_x,
+                grad_w_h,
+                grad_b,
+                sum_rows(blocks(grad_u, 3)[2], params[3]),
+            ]
         if recurrent is None:
             masks = None, r
         elif recurrent.ndim == 4:
@@ -279,7 +337,10 @@ class GRU:
             masks = recurrent[:, :, :2], r * recurrent[:, :, 2]
         split = 2 * h.shape[-1]
         parts = (grad_a[..., :split], grad_a[..., split:])
-        grads = [weight_gradient(grad, h, params[1], m) for grad, m in zip(parts, masks, strict=True)]
+        grads = [
+            weight_gradient(grad, h, params[1], m)
+            for grad, m in zip(parts, masks, strict=True)
+        ]
         return grad_x, [grad_w_x, np.concatenate(grads, axis=-1), grad_b]
 
 
@@ -290,7 +351,11 @@ def _seen(h_in):
 
 def _seen_backward(grad_rz, grad_n):
     """Return the gradient of h_in from those of the two parts of `_seen`."""
-    return grad_rz + grad_n if grad_rz.ndim == 3 else np.concatenate([grad_rz, grad_n[:, None]], axis=1)
+    return (
+        grad_rz + grad_n
+        if grad_rz.ndim == 3
+        else np.concatenate([grad_rz, grad_n[:, None]], axis=1)
+    )
 
 
 def _through_reset(grad_a, r):
@@ -311,4 +376,8 @@ def _dense_gradients(params, x, mask, h, recurrent, grad_a):
     """Return the gradients of x and of [w_x, w_h, b] where all act on the pre-activations alike."""
     w_x, w_h, b = params
     grad_x, grad_w_x = project_backward(grad_a, x, w_x, mask)
-    return grad_x, [grad_w_x, weight_gradient(grad_a, h, w_h, recurrent), sum_rows(grad_a, b)]
+    return grad_x, [
+        grad_w_x,
+        weight_gradient(grad_a, h, w_h, recurrent),
+        sum_rows(grad_a, b),
+    ]

@@ -18,7 +18,11 @@ from math import prod
 import numpy as np
 
 from reglib._validate import float_array, integer, integers
-from reglib.layers.dense import dense, dense_backward, dense_parameter_gradients
+from reglib.layers.dense import (
+    dense,
+    dense_backward,
+    dense_parameter_gradients,
+)
 
 
 def patches(x, size, *, stride=1, padding=0):
@@ -41,10 +45,14 @@ def patches(x, size, *, stride=1, padding=0):
     """
     x, size, stride, padding = _checked(x, size, stride, padding)
     edges = [(0, 0)] * (x.ndim - 3) + [(padding, padding)] * 2 + [(0, 0)]
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, edges), size, axis=(-3, -2))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(x, edges), size, axis=(-3, -2)
+    )
     windows = windows[..., ::stride, ::stride, :, :, :]
     windows = np.moveaxis(windows, -3, -1)
-    return windows.reshape(*windows.shape[:-3], size[0] * size[1] * x.shape[-1])
+    return windows.reshape(
+        *windows.shape[:-3], size[0] * size[1] * x.shape[-1]
+    )
 
 
 def patches_backward(grad, shape, size, *, stride=1, padding=0):
@@ -55,17 +63,39 @@ def patches_backward(grad, shape, size, *, stride=1, padding=0):
     """
     grad = float_array("grad", grad, finite=False)
     shape = _image_shape(shape)
-    _, size, stride, padding = _checked(np.broadcast_to(np.zeros(()), shape), size, stride, padding)
-    rows, columns = (_out(length, k, stride, padding) for length, k in zip(shape[-3:-1], size, strict=True))
+    _, size, stride, padding = _checked(
+        np.broadcast_to(np.zeros(()), shape), size, stride, padding
+    )
+    rows, columns = (
+        _out(length, k, stride, padding)
+        for length, k in zip(shape[-3:-1], size, strict=True)
+    )
     expected = (*shape[:-3], rows, columns, size[0] * size[1] * shape[-1])
     if grad.shape != expected:
-        raise ValueError(f"grad must have the shape of the patches, {expected}; got {grad.shape}")
+        raise ValueError(
+            f"grad must have the shape of the patches, {expected}; got {grad.shape}"
+        )
     grad = grad.reshape(*expected[:-1], *size, shape[-1])
-    whole = np.zeros((*shape[:-3], shape[-3] + 2 * padding, shape[-2] + 2 * padding, shape[-1]), grad.dtype)
+    whole = np.zeros(
+        (
+            *shape[:-3],
+            shape[-3] + 2 * padding,
+            shape[-2] + 2 * padding,
+            shape[-1],
+        ),
+        grad.dtype,
+    )
     for i, j in np.ndindex(size):
-        place = np.s_[..., i : i + stride * rows : stride, j : j + stride * columns : stride, :]
+        place = np.s_[
+            ...,
+            i : i + stride * rows : stride,
+            j : j + stride * columns : stride,
+            :,
+        ]
         whole[place] += grad[..., i, j, :]
-    return whole[..., padding : padding + shape[-3], padding : padding + shape[-2], :]
+    return whole[
+        ..., padding : padding + shape[-3], padding : padding + shape[-2], :
+    ]
 
 
 def conv2d(x, w, b, *, stride=1, padding=0):
@@ -103,10 +133,25 @@ def conv2d_backward(grad, x, w, *, stride=1, padding=0):
     ``padding`` are those of the forward pass.
     """
     seen, kernel = _layer(x, w, stride, padding)
-    grad = _checked_grad(grad, (*(seen.shape[:-4] or kernel.shape[:-2]), *seen.shape[-4:-1], kernel.shape[-1]))
-    grad_seen, grad_w, grad_b = dense_backward(_flat(grad), _flat(seen), kernel)
+    grad = _checked_grad(
+        grad,
+        (
+            *(seen.shape[:-4] or kernel.shape[:-2]),
+            *seen.shape[-4:-1],
+            kernel.shape[-1],
+        ),
+    )
+    grad_seen, grad_w, grad_b = dense_backward(
+        _flat(grad), _flat(seen), kernel
+    )
     size = np.shape(w)[-4:-2]
-    grad_x = patches_backward(grad_seen.reshape(seen.shape), np.shape(x), size, stride=stride, padding=padding)
+    grad_x = patches_backward(
+        grad_seen.reshape(seen.shape),
+        np.shape(x),
+        size,
+        stride=stride,
+        padding=padding,
+    )
     return grad_x, grad_w.reshape(np.shape(w)), grad_b
 
 
@@ -116,8 +161,17 @@ def conv2d_parameter_gradients(grad, x, w, *, stride=1, padding=0):
     ``grad``, ``x``, ``w``, ``stride`` and ``padding`` are those of `conv2d_backward`.
     """
     seen, kernel = _layer(x, w, stride, padding)
-    grad = _checked_grad(grad, (*(seen.shape[:-4] or kernel.shape[:-2]), *seen.shape[-4:-1], kernel.shape[-1]))
-    grad_w, grad_b = dense_parameter_gradients(_flat(grad), _flat(seen), kernel)
+    grad = _checked_grad(
+        grad,
+        (
+            *(seen.shape[:-4] or kernel.shape[:-2]),
+            *seen.shape[-4:-1],
+            kernel.shape[-1],
+        ),
+    )
+    grad_w, grad_b = dense_parameter_gradients(
+        _flat(grad), _flat(seen), kernel
+    )
     return grad_w.reshape(np.shape(w)), grad_b
 
 
@@ -153,10 +207,14 @@ def max_pool2d_backward(grad, x, size):
     x, size = _blocked(x, size)
     largest = max_pool2d(x, size)
     grad = _checked_grad(grad, largest.shape)
-    grad = np.where(np.isnan(largest), largest.astype(grad.dtype, copy=False), grad)
+    grad = np.where(
+        np.isnan(largest), largest.astype(grad.dtype, copy=False), grad
+    )
     out = np.empty(x.shape, grad.dtype)
     free = np.ones(grad.shape, bool)
-    for part, place in zip(_positions(x, size), _positions(out, size), strict=True):
+    for part, place in zip(
+        _positions(x, size), _positions(out, size), strict=True
+    ):
         first = free & ~(part < largest)
         np.multiply(grad, first, out=place)
         free &= ~first
@@ -172,22 +230,30 @@ def global_average_pool2d_backward(grad, shape):
     """Gradient through `global_average_pool2d`, for images of the given ``shape``: ``grad`` divided among positions."""
     shape = _image_shape(shape)
     grad = _checked_grad(grad, (*shape[:-3], shape[-1]))
-    return np.broadcast_to(grad[..., None, None, :] / (shape[-3] * shape[-2]), shape).astype(grad.dtype)
+    return np.broadcast_to(
+        grad[..., None, None, :] / (shape[-3] * shape[-2]), shape
+    ).astype(grad.dtype)
 
 
 def _flat(array):
     """Merge the axes B, rows, columns into one, as a dense layer has them."""
-    return array.reshape(*array.shape[:-4], prod(array.shape[-4:-1]), array.shape[-1])
+    return array.reshape(
+        *array.shape[:-4], prod(array.shape[-4:-1]), array.shape[-1]
+    )
 
 
 def _layer(x, w, stride, padding):
     """Return the patches of x, and the kernel as a matrix."""
     w = float_array("w", w, finite=False)
     if w.ndim < 4:
-        raise ValueError(f"w must have shape (..., kernel rows, kernel columns, C_in, C_out), got {w.shape}")
+        raise ValueError(
+            f"w must have shape (..., kernel rows, kernel columns, C_in, C_out), got {w.shape}"
+        )
     x = _images("x", x)
     if x.shape[-1] != w.shape[-2]:
-        raise ValueError(f"x has {x.shape[-1]} channels on its last axis, but w of shape {w.shape} takes {w.shape[-2]}")
+        raise ValueError(
+            f"x has {x.shape[-1]} channels on its last axis, but w of shape {w.shape} takes {w.shape[-2]}"
+        )
     if x.shape[:-4] and w.shape[:-4] and x.shape[:-4] != w.shape[:-4]:
         raise ValueError(
             f"the leading axes of x and w must be the same replicas, or one of them must have none; "
@@ -201,7 +267,9 @@ def _images(name, x):
     """Return images as an array of floats with at least four axes."""
     x = float_array(name, x, finite=False)
     if x.ndim < 4:
-        raise ValueError(f"{name} must have shape (..., B, rows, columns, C), got {x.shape}")
+        raise ValueError(
+            f"{name} must have shape (..., B, rows, columns, C), got {x.shape}"
+        )
     return x
 
 
@@ -209,7 +277,9 @@ def _image_shape(shape):
     """Return the shape of images as a tuple."""
     shape = integers("shape", shape, low=0)
     if len(shape) < 4 or 0 in shape[-3:-1]:
-        raise ValueError(f"shape must be (..., B, rows, columns, C), with rows and columns above 0; got {shape}")
+        raise ValueError(
+            f"shape must be (..., B, rows, columns, C), with rows and columns above 0; got {shape}"
+        )
     return shape
 
 
@@ -222,9 +292,16 @@ def _checked(x, size, stride, padding):
     """Return images, and a kernel size, a stride and a padding that fit them."""
     x = _images("x", x)
     size = integers("size", size, low=1)
-    stride, padding = integer("stride", stride, low=1), integer("padding", padding, low=0)
-    if len(size) != 2 or any(k > n + 2 * padding for n, k in zip(x.shape[-3:-1], size, strict=True)):
-        raise ValueError(f"size must be rows and columns within images of {x.shape[-3:-1]}, got {size}")
+    stride, padding = (
+        integer("stride", stride, low=1),
+        integer("padding", padding, low=0),
+    )
+    if len(size) != 2 or any(
+        k > n + 2 * padding for n, k in zip(x.shape[-3:-1], size, strict=True)
+    ):
+        raise ValueError(
+            f"size must be rows and columns within images of {x.shape[-3:-1]}, got {size}"
+        )
     return x, size, stride, padding
 
 
@@ -232,7 +309,9 @@ def _checked_grad(grad, expected):
     """Return grad if it has the shape of the layer's output."""
     grad = float_array("grad", grad, finite=False)
     if grad.shape != expected:
-        raise ValueError(f"grad must have the shape of the output, {expected}; got {grad.shape}")
+        raise ValueError(
+            f"grad must have the shape of the output, {expected}; got {grad.shape}"
+        )
     return grad
 
 
@@ -241,7 +320,9 @@ def _blocked(x, size):
     x, size = _images("x", x), integer("size", size, low=1)
     rows, columns = x.shape[-3:-1]
     if rows % size or columns % size:
-        raise ValueError(f"size must divide the {rows} rows and {columns} columns of x, got {size}")
+        raise ValueError(
+            f"size must divide the {rows} rows and {columns} columns of x, got {size}"
+        )
     return x, size
 
 

@@ -35,7 +35,9 @@ def dense(x, w, b):
     x, w = _checked(x, w)
     b = float_array("b", b, finite=False)
     if b.shape != w.shape[:-2] + w.shape[-1:]:
-        raise ValueError(f"b must have shape {w.shape[:-2] + w.shape[-1:]} beside w of shape {w.shape}, got {b.shape}")
+        raise ValueError(
+            f"b must have shape {w.shape[:-2] + w.shape[-1:]} beside w of shape {w.shape}, got {b.shape}"
+        )
     y = x @ w
     y += b[..., None, :]
     return y
@@ -71,17 +73,28 @@ def _parameter_gradients(grad, x, w):
 
 def _sum_leading(array, ndim):
     """Sum over the leading axes that a shared argument does not have."""
-    return array.sum(axis=tuple(range(array.ndim - ndim))) if array.ndim > ndim else array
+    return (
+        array.sum(axis=tuple(range(array.ndim - ndim)))
+        if array.ndim > ndim
+        else array
+    )
 
 
 def _checked(x, w):
     """Return x and w as arrays whose shapes fit together."""
     x, w = float_array("x", x, finite=False), float_array("w", w, finite=False)
-    for name, array, axes in (("x", x, "(..., B, D)"), ("w", w, "(..., D, H)")):
+    for name, array, axes in (
+        ("x", x, "(..., B, D)"),
+        ("w", w, "(..., D, H)"),
+    ):
         if array.ndim < 2:
-            raise ValueError(f"{name} must have shape {axes}, got {array.shape}")
+            raise ValueError(
+                f"{name} must have shape {axes}, got {array.shape}"
+            )
     if x.shape[-1] != w.shape[-2]:
-        raise ValueError(f"x has {x.shape[-1]} inputs on its last axis, but w of shape {w.shape} takes {w.shape[-2]}")
+        raise ValueError(
+            f"x has {x.shape[-1]} inputs on its last axis, but w of shape {w.shape} takes {w.shape[-2]}"
+        )
     if x.shape[:-2] and w.shape[:-2] and x.shape[:-2] != w.shape[:-2]:
         raise ValueError(
             f"the leading axes of x and w must be the same replicas, or one of them must have none; "
@@ -95,5 +108,7 @@ def _checked_grad(grad, x, w):
     grad = float_array("grad", grad, finite=False)
     expected = (x.shape[:-2] or w.shape[:-2]) + (x.shape[-2], w.shape[-1])
     if grad.shape != expected:
-        raise ValueError(f"grad must have the shape of the output, {expected}; got {grad.shape}")
+        raise ValueError(
+            f"grad must have the shape of the output, {expected}; got {grad.shape}"
+        )
     return grad

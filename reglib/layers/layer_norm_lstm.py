@@ -73,7 +73,12 @@ class LayerNormLSTM:
         wide = (4 * hidden,)
         shapes = {"w_x": (inputs, *wide), "w_h": (hidden, *wide), "b": wide}
         if self.norm == "products":
-            shapes |= {"gain_x": wide, "shift_x": wide, "gain_h": wide, "shift_h": wide}
+            shapes |= {
+                "gain_x": wide,
+                "shift_x": wide,
+                "gain_h": wide,
+                "shift_h": wide,
+            }
         else:
             shapes |= {"gain": wide}
         return shapes | {"gain_c": (hidden,), "shift_c": (hidden,)}
@@ -82,14 +87,19 @@ class LayerNormLSTM:
         """Return W_h, the gain of the normalization in a step, b, gain_c and shift_c."""
         w_h = params[1] if tied else split_gates(params[1], 4)
         gain = params[5] if self.norm == "products" else params[3]
-        return w_h, *(array[:, None] for array in (gain, params[2], params[-2], params[-1]))
+        return w_h, *(
+            array[:, None]
+            for array in (gain, params[2], params[-2], params[-1])
+        )
 
     def project(self, params, x, mask):
         """Return LN(x W_x) with all that is added to it, or x W_x where the sum is normalized later."""
         u = project(x, params[0], mask)
         if self.norm == "gates":
             return u
-        _, _, b, gain_x, shift_x, _, shift_h, _, _ = (array[:, None, None] for array in params)
+        _, _, b, gain_x, shift_x, _, shift_h, _, _ = (
+            array[:, None, None] for array in params
+        )
         return normalize(u, self.epsilon)[0] * gain_x + (shift_x + shift_h + b)
 
     def kept(self, hidden):
@@ -121,7 +131,19 @@ class LayerNormLSTM:
         if self.carry == "normalized":
             c_new[...] = norm_c
 
-    def step_backward(self, weights, gates, h_in, h, c, candidate, keep, grad_h, grad_c, grad_a):
+    def step_backward(
+        self,
+        weights,
+        gates,
+        h_in,
+        h,
+        c,
+        candidate,
+        keep,
+        grad_h,
+        grad_c,
+        grad_a,
+    ):
         """Go back as in an LSTM, and through the normalizations of c_new and of u, which is h_in W_h or a sum with it.
 
         The last axis of ``grad_a`` has room for three gradients, 4H of the pre-activations, H of LN(c) and 4H of u.
@@ -136,7 +158,9 @@ class LayerNormLSTM:
             grad_norm_c += grad_c
             grad_c = normalize_backward(grad_norm_c * gain_c, c_hat, c_inverse)
         else:
-            grad_c = grad_c + normalize_backward(grad_norm_c * gain_c, c_hat, c_inverse)
+            grad_c = grad_c + normalize_backward(
+                grad_norm_c * gain_c, c_hat, c_inverse
+            )
         grad_i[...] = grad_c * dropped(g, candidate) * (1 - i) * i
         grad_f[...] = grad_c * c * (1 - f) * f
         grad_g[...] = dropped(grad_c, candidate) * i * (1 - g) * (1 + g)
@@ -151,16 +175,30 @@ class LayerNormLSTM:
         grad_a, grad_norm_c, grad_u = self._split(grad_a)
         grad_b = sum_rows(grad_a, b)
         gain = sum_rows(grad_a * u_hat, b)
-        grad_c = [sum_rows(grad_norm_c * c_hat, params[-1]), sum_rows(grad_norm_c, params[-1])]
+        grad_c = [
+            sum_rows(grad_norm_c * c_hat, params[-1]),
+            sum_rows(grad_norm_c, params[-1]),
+        ]
         grad_w_h = weight_gradient(grad_u, h, w_h, recurrent)
         if self.norm == "gates":
             grad_x, grad_w_x = project_backward(grad_u, x, w_x, mask)
             return grad_x, [grad_w_x, grad_w_h, grad_b, gain, *grad_c]
         x_hat, inverse = normalize(project(x, w_x, mask), self.epsilon)
-        grad_u = normalize_backward(grad_a * params[3][:, None, None], x_hat, inverse)
+        grad_u = normalize_backward(
+            grad_a * params[3][:, None, None], x_hat, inverse
+        )
         grad_x, grad_w_x = project_backward(grad_u, x, w_x, mask)
         gain_x = sum_rows(grad_a * x_hat, b)
-        return grad_x, [grad_w_x, grad_w_h, grad_b, gain_x, grad_b.copy(), gain, grad_b.copy(), *grad_c]
+        return grad_x, [
+            grad_w_x,
+            grad_w_h,
+            grad_b,
+            gain_x,
+            grad_b.copy(),
+            gain,
+            grad_b.copy(),
+            *grad_c,
+        ]
 
     @property
     def _groups(self):
@@ -169,17 +207,32 @@ class LayerNormLSTM:
 
     def _normalize(self, u):
         """Return u normalized, and one 1 / deviation a group."""
-        u_hat, inverse = normalize(u.reshape(*u.shape[:-1], self._groups, u.shape[-1] // self._groups), self.epsilon)
+        u_hat, inverse = normalize(
+            u.reshape(
+                *u.shape[:-1], self._groups, u.shape[-1] // self._groups
+            ),
+            self.epsilon,
+        )
         return u_hat.reshape(u.shape), inverse[..., 0]
 
     def _normalize_backward(self, grad, u_hat, inverse):
         """Return the gradient through `_normalize`."""
-        grouped = (*grad.shape[:-1], self._groups, grad.shape[-1] // self._groups)
-        grad_u = normalize_backward(grad.reshape(grouped), u_hat.reshape(grouped), inverse[..., None])
+        grouped = (
+            *grad.shape[:-1],
+            self._groups,
+            grad.shape[-1] // self._groups,
+        )
+        grad_u = normalize_backward(
+            grad.reshape(grouped), u_hat.reshape(grouped), inverse[..., None]
+        )
         return grad_u.reshape(grad.shape)
 
     @staticmethod
     def _split(grad_a):
         """Return the gradients that the backward pass of a step writes: of the pre-activations, of LN(c), of u."""
         hidden = grad_a.shape[-1] // 9
-        return grad_a[..., : 4 * hidden], grad_a[..., 4 * hidden : 5 * hidden], grad_a[..., 5 * hidden :]
+        return (
+            grad_a[..., : 4 * hidden],
+            grad_a[..., 4 * hidden : 5 * hidden],
+            grad_a[..., 5 * hidden :],
+        )

@@ -48,7 +48,9 @@ def layer_norm_backward(grad, x, gain, *, epsilon=1e-5):
     x, gain, _, epsilon = _checked(x, gain, gain, epsilon)
     grad = float_array("grad", grad, finite=False)
     if grad.shape != x.shape:
-        raise ValueError(f"grad must have the shape of x, {x.shape}; got {grad.shape}")
+        raise ValueError(
+            f"grad must have the shape of x, {x.shape}; got {grad.shape}"
+        )
     x_hat, inverse = normalize(x, epsilon)
     grad_x = normalize_backward(grad * _facing(gain, x), x_hat, inverse)
     axes = tuple(range(gain.ndim - 1, x.ndim - 1))
@@ -58,25 +60,35 @@ def layer_norm_backward(grad, x, gain, *, epsilon=1e-5):
 def normalize(x, epsilon):
     """Return x_hat and 1 / sqrt(variance + epsilon), over the last axis of ``x``; nothing is checked."""
     centered = x - x.mean(axis=-1, keepdims=True)
-    inverse = 1 / np.sqrt((centered * centered).mean(axis=-1, keepdims=True) + epsilon)
+    inverse = 1 / np.sqrt(
+        (centered * centered).mean(axis=-1, keepdims=True) + epsilon
+    )
     return centered * inverse, inverse
 
 
 def normalize_backward(grad, x_hat, inverse):
     """Return the gradient through `normalize`; ``x_hat`` and ``inverse`` are its results, ``grad`` is that of x_hat."""
     through = (grad * x_hat).mean(axis=-1, keepdims=True)
-    return (grad - grad.mean(axis=-1, keepdims=True) - x_hat * through) * inverse
+    return (
+        grad - grad.mean(axis=-1, keepdims=True) - x_hat * through
+    ) * inverse
 
 
 def _checked(x, gain, shift, epsilon):
     """Return arrays whose shapes fit together, and an epsilon that is not negative."""
     x = float_array("x", x, finite=False)
     if x.ndim == 0 or x.shape[-1] == 0:
-        raise ValueError(f"x must have at least one unit on its last axis, got shape {x.shape}")
+        raise ValueError(
+            f"x must have at least one unit on its last axis, got shape {x.shape}"
+        )
     arrays = []
     for name, array in (("gain", gain), ("shift", shift)):
         array = float_array(name, array, finite=False)
-        if array.ndim == 0 or array.ndim > x.ndim or array.shape != x.shape[: array.ndim - 1] + x.shape[-1:]:
+        if (
+            array.ndim == 0
+            or array.ndim > x.ndim
+            or array.shape != x.shape[: array.ndim - 1] + x.shape[-1:]
+        ):
             raise ValueError(
                 f"{name} must have shape {x.shape[-1:]}, or leading axes of x before it; "
                 f"got {array.shape} for x of shape {x.shape}"
@@ -87,4 +99,6 @@ def _checked(x, gain, shift, epsilon):
 
 def _facing(array, x):
     """Return (S, K) as (S, 1, ..., K) before x of shape (S, ..., K)."""
-    return array.reshape(*array.shape[:-1], *(1,) * (x.ndim - array.ndim), array.shape[-1])
+    return array.reshape(
+        *array.shape[:-1], *(1,) * (x.ndim - array.ndim), array.shape[-1]
+    )

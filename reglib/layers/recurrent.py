@@ -38,8 +38,23 @@ from typing import Any
 
 import numpy as np
 
-from reglib._validate import float_array, float_type, generators, instance, integer, integers, number
-from reglib.layers._noise import Gains, checked, enter, enter_steps, one_step, places_of
+from reglib._validate import (
+    float_array,
+    float_type,
+    generators,
+    instance,
+    integer,
+    integers,
+    number,
+)
+from reglib.layers._noise import (
+    Gains,
+    checked,
+    enter,
+    enter_steps,
+    one_step,
+    places_of,
+)
 from reglib.layers._sequence import (
     Layout,
     checked_cell,
@@ -87,13 +102,20 @@ class Cache:
     @property
     def c(self):
         """The carried c after every step, (..., B, T, H); None for a cell without it."""
-        return self.layout.leave(self.states[1][:, 1:]) if self.cell.memory else None
+        return (
+            self.layout.leave(self.states[1][:, 1:])
+            if self.cell.memory
+            else None
+        )
 
     def of(self, group):
         """Return the cache of some replicas, a slice: views of the arrays that are not shared."""
 
         def own(arrays):
-            return tuple(of_group(array, group, self.layout.replicas) for array in arrays)
+            return tuple(
+                of_group(array, group, self.layout.replicas)
+                for array in arrays
+            )
 
         return replace(
             self,
@@ -105,7 +127,16 @@ class Cache:
         )
 
 
-def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.float64):
+def init(
+    rng,
+    cell,
+    inputs,
+    hidden,
+    *,
+    forget_bias=1.0,
+    replicas=(),
+    dtype=np.float64,
+):
     """Draw the parameters of a cell: weights from U(-1 / sqrt(H), 1 / sqrt(H)), as PyTorch does.
 
     Biases start at 0, but for the forget gate of an LSTM at ``forget_bias`` (1 after Jozefowicz et al. 2015; PyTorch
@@ -130,14 +161,30 @@ def init(rng, cell, inputs, hidden, *, forget_bias=1.0, replicas=(), dtype=np.fl
     dict of ndarray
         With the names and the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
     """
-    several, replicas = generators("rng", rng), integers("replicas", replicas, low=1)
+    several, replicas = (
+        generators("rng", rng),
+        integers("replicas", replicas, low=1),
+    )
     checked_cell(cell)
     if several is not None:
         if replicas or not several:
-            raise ValueError(f"rng must be one generator, or one a replica and replicas left out; got {len(several)}")
-        each = [init(one, cell, inputs, hidden, forget_bias=forget_bias, dtype=dtype) for one in several]
-        return {name: np.stack([params[name] for params in each]) for name in each[0]}
-    inputs, hidden = integer("inputs", inputs, low=1), integer("hidden", hidden, low=1)
+            raise ValueError(
+                f"rng must be one generator, or one a replica and replicas left out; got {len(several)}"
+            )
+        each = [
+            init(
+                one, cell, inputs, hidden, forget_bias=forget_bias, dtype=dtype
+            )
+            for one in several
+        ]
+        return {
+            name: np.stack([params[name] for params in each])
+            for name in each[0]
+        }
+    inputs, hidden = (
+        integer("inputs", inputs, low=1),
+        integer("hidden", hidden, low=1),
+    )
     forget_bias, dtype = number("forget_bias", forget_bias), float_type(dtype)
     params = {}
     for name, shape in cell.shapes(inputs, hidden).items():
@@ -160,7 +207,10 @@ def places(cell, params, x):
     x, params = _checked(cell, params, x)
     leads = params["w_x"].shape[:-2] or x.shape[:-3]
     (batch, steps, inputs), hidden = x.shape[-3:], params["w_h"].shape[-2]
-    return {place: (*leads, batch, steps, inputs if place == "input" else hidden) for place in places_of(cell)}
+    return {
+        place: (*leads, batch, steps, inputs if place == "input" else hidden)
+        for place in places_of(cell)
+    }
 
 
 def forward(cell, params, x, state=None, *, noise=None, steps=None):
@@ -204,7 +254,13 @@ def forward(cell, params, x, state=None, *, noise=None, steps=None):
     for group in _groups(cache):
         _forward(cache.of(group), y[group])
     y = apply(cache.noise.get("output"), layout.leave(y))
-    return y, leave_state([array[:, -1] for array in cache.states], cache.cell, layout), cache
+    return (
+        y,
+        leave_state(
+            [array[:, -1] for array in cache.states], cache.cell, layout
+        ),
+        cache,
+    )
 
 
 def _forward(cache, y):
@@ -216,7 +272,17 @@ def _forward(cache, y):
         new_h, new_c = y[:, t], _at(c, t + 1)
         h_in = masked(old_h, _at(at.recurrent, t))
         keep = [array[:, t] for array in cache.keep]
-        cell.step(cache.weights, cache.gates[:, t], h_in, old_h, old_c, _at(at.candidate, t), new_h, new_c, keep)
+        cell.step(
+            cache.weights,
+            cache.gates[:, t],
+            h_in,
+            old_h,
+            old_c,
+            _at(at.candidate, t),
+            new_h,
+            new_c,
+            keep,
+        )
         _zone(_at(at.zone_h, t), old_h, new_h)
         _zone(_at(at.zone_c, t), old_c, new_c)
         if at.state_h is not None:
@@ -249,19 +315,40 @@ def backward(cache, grad_output=None, grad_state=None):
     instance("cache", cache, Cache, "that of forward")
     cell, layout, h = cache.cell, cache.layout, cache.states[0]
     hidden = h.shape[-1]
-    grad_y = enter_gradient(grad_output, layout, hidden, cache.noise.get("output"))
+    grad_y = enter_gradient(
+        grad_output, layout, hidden, cache.noise.get("output")
+    )
     ends = start_state("grad_state", grad_state, cell, layout, hidden)
     starts = [np.empty_like(end) for end in ends]
-    grad_a = np.empty(layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype)
+    grad_a = np.empty(
+        layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype
+    )
     for group in _groups(cache):
-        grad_start = _backward(cache.of(group), _of(grad_y, group), [end[group] for end in ends], grad_a[group])
+        grad_start = _backward(
+            cache.of(group),
+            _of(grad_y, group),
+            [end[group] for end in ends],
+            grad_a[group],
+        )
         for start, gradient in zip(starts, grad_start, strict=True):
             start[group] = gradient
     grad_x, grads = cell.gradients(
-        cache.params, cache.x, cache.gains.input, h[:, :-1], cache.gains.recurrent, cache.gates, cache.keep, grad_a
+        cache.params,
+        cache.x,
+        cache.gains.input,
+        h[:, :-1],
+        cache.gains.recurrent,
+        cache.gates,
+        cache.keep,
+        grad_a,
     )
     grad_x = _grad_outside(cache, grad_x)
-    grads = {name: grad.reshape(shape) for (name, shape), grad in zip(cache.shapes.items(), grads, strict=True)}
+    grads = {
+        name: grad.reshape(shape)
+        for (name, shape), grad in zip(
+            cache.shapes.items(), grads, strict=True
+        )
+    }
     return grad_x, grads, leave_state(starts, cell, layout)
 
 
@@ -280,7 +367,16 @@ def _backward(cache, grad_y, grad_end, grad_a):
         grad_c, around_c = _zone_backward(_at(at.zone_c, t), grad_c)
         h_in, candidate = masked(old_h, mask), _at(at.candidate, t)
         grad_in, grad_h, grad_c = cell.step_backward(
-            cache.weights, gates, h_in, old_h, old_c, candidate, keep, grad_h, grad_c, grad_a[:, t]
+            cache.weights,
+            gates,
+            h_in,
+            old_h,
+            old_c,
+            candidate,
+            keep,
+            grad_h,
+            grad_c,
+            grad_a[:, t],
         )
         grad_h = _sum(masked_backward(grad_in, mask), grad_h, around_h)
         grad_c = _sum(grad_c, around_c)
@@ -300,7 +396,9 @@ def step(cell, params, x, state=None, *, noise=None):
     checked_cell(cell)
     leads = x.shape[:-2] or checked_params(cell, params, x)["w_x"].shape[:-2]
     noise = one_step(checked(noise, cell), len(leads))
-    output, state, cache = forward(cell, params, x[..., None, :], state, noise=noise)
+    output, state, cache = forward(
+        cell, params, x[..., None, :], state, noise=noise
+    )
     return output[..., 0, :], state, cache
 
 
@@ -310,7 +408,9 @@ def step_backward(cache, grad_output=None, grad_state=None):
     ``cache`` comes from `step`; ``grad_output`` is (..., B, H), and ``grad_state`` has the form of the state.
     """
     if grad_output is not None:
-        grad_output = np.atleast_1d(float_array("grad_output", grad_output, finite=False))[..., None, :]
+        grad_output = np.atleast_1d(
+            float_array("grad_output", grad_output, finite=False)
+        )[..., None, :]
     grad_x, grads, grad_state = backward(cache, grad_output, grad_state)
     return grad_x[..., 0, :], grads, grad_state
 
@@ -333,12 +433,26 @@ def _prepared(cell, params, x, state, noise, steps):
     noise, there = checked(noise, cell), enter_steps(steps, layout)
     gains = enter(noise, there, cell, layout, x.shape[-1], hidden)
     own = len(params["w_x"].shape[:-2])
-    flat = [merged(array, array.ndim - own, layout.dtype) for array in params.values()]
-    real = x if steps is None else np.where(np.asarray(steps)[..., None], x, x.dtype.type(0))
-    inside = layout.enter(real if gains.input is not None else apply(noise.get("input"), real))
+    flat = [
+        merged(array, array.ndim - own, layout.dtype)
+        for array in params.values()
+    ]
+    real = (
+        x
+        if steps is None
+        else np.where(np.asarray(steps)[..., None], x, x.dtype.type(0))
+    )
+    inside = layout.enter(
+        real if gains.input is not None else apply(noise.get("input"), real)
+    )
     tied = gains.recurrent is None or gains.recurrent.ndim == 4
-    states = tuple(np.empty(layout.inside(hidden, extra=1), layout.dtype) for _ in range(1 + cell.memory))
-    for array, start in zip(states, start_state("state", state, cell, layout, hidden), strict=True):
+    states = tuple(
+        np.empty(layout.inside(hidden, extra=1), layout.dtype)
+        for _ in range(1 + cell.memory)
+    )
+    for array, start in zip(
+        states, start_state("state", state, cell, layout, hidden), strict=True
+    ):
         array[:, 0] = start
     return Cache(
         cell=cell,
@@ -349,7 +463,10 @@ def _prepared(cell, params, x, state, noise, steps):
         noise=noise,
         weights=cell.prepare(flat, tied),
         gates=cell.project(flat, inside, gains.input),
-        keep=tuple(np.empty(layout.inside(width), layout.dtype) for width in cell.kept(hidden)),
+        keep=tuple(
+            np.empty(layout.inside(width), layout.dtype)
+            for width in cell.kept(hidden)
+        ),
         states=states,
         x_shape=x.shape,
         shapes={name: array.shape for name, array in params.items()},
@@ -390,7 +507,9 @@ def _zone(share, old, new):
 
 def _zone_backward(share, grad):
     """Return the gradient of the new value, and that of the old one, None where there is no zoneout."""
-    return (grad, None) if share is None else (grad * share, grad * (1 - share))
+    return (
+        (grad, None) if share is None else (grad * share, grad * (1 - share))
+    )
 
 
 def _sum(*grads):

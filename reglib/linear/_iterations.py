@@ -52,18 +52,31 @@ class Moments:
 
     def gap(self, penalty, w, v):
         """The duality gap at w, where ``slope`` is v; ||r||^2 = ||y||^2 - <y + r, Xw>."""
-        return least_squares_gap(penalty, w, v, np.maximum(self.power - ((self.moment + v) * w).sum(axis=-1), 0))
+        return least_squares_gap(
+            penalty,
+            w,
+            v,
+            np.maximum(self.power - ((self.moment + v) * w).sum(axis=-1), 0),
+        )
 
     def take(self, kept):
         """The chosen problems only."""
-        return Moments(tuple(factor[kept] for factor in self.factors), self.moment[kept], self.power[kept])
+        return Moments(
+            tuple(factor[kept] for factor in self.factors),
+            self.moment[kept],
+            self.power[kept],
+        )
 
 
 def moments(X, y, gram=False):
     """The moments of X (..., N, D) and y (..., N); with ``gram``, X^T X / N as one factor even if two are cheaper."""
     (n, d), transposed = X.shape[-2:], X.swapaxes(-2, -1)
-    factors = (transposed @ X / n,) if gram or d <= 2 * n else (X, transposed / n)
-    return Moments(factors, (transposed @ y[..., None])[..., 0] / n, (y**2).mean(axis=-1))
+    factors = (
+        (transposed @ X / n,) if gram or d <= 2 * n else (X, transposed / n)
+    )
+    return Moments(
+        factors, (transposed @ y[..., None])[..., 0] / n, (y**2).mean(axis=-1)
+    )
 
 
 def steepest_curvature(X):
@@ -79,21 +92,41 @@ def proximal_gradient(X, y, penalty, w, limits, restart):
     ``v`` is the slope at w and ``z_slope`` the slope at z. The slope is affine,
     so momentum carries it along, and one matrix product an iteration suffices.
     """
-    coef, n_iter, gaps = np.empty_like(w), np.empty(len(w), int), np.empty(len(w))
+    coef, n_iter, gaps = (
+        np.empty_like(w),
+        np.empty(len(w), int),
+        np.empty(len(w)),
+    )
     problem, curvature = moments(X, y), steepest_curvature(X)
-    steps = np.divide(1, curvature, out=np.ones_like(curvature), where=curvature > 0)
-    penalty, left, done = penalty.for_replicas(y.shape[:1]), np.arange(len(w)), 0
+    steps = np.divide(
+        1, curvature, out=np.ones_like(curvature), where=curvature > 0
+    )
+    penalty, left, done = (
+        penalty.for_replicas(y.shape[:1]),
+        np.arange(len(w)),
+        0,
+    )
     v = problem.slope(w)
     z, z_slope, t = w, v, np.ones(len(w))
     while True:
         gap = problem.gap(penalty, w, v)
         met = limits.met(done, gap, problem.power)
-        coef[left[met]], n_iter[left[met]], gaps[left[met]] = w[met], done, gap[met]
+        coef[left[met]], n_iter[left[met]], gaps[left[met]] = (
+            w[met],
+            done,
+            gap[met],
+        )
         if met.all():
             return coef, n_iter, gaps
         if met.any():
-            left, problem, penalty = left[~met], problem.take(~met), penalty.take(~met)
-            w, v, z, z_slope, t, steps = (each[~met] for each in (w, v, z, z_slope, t, steps))
+            left, problem, penalty = (
+                left[~met],
+                problem.take(~met),
+                penalty.take(~met),
+            )
+            w, v, z, z_slope, t, steps = (
+                each[~met] for each in (w, v, z, z_slope, t, steps)
+            )
         for _ in range(limits.before_next_look(done)):
             w_last, v_last = w, v
             w = penalty.prox(z + steps[:, None] * z_slope, steps)
@@ -102,7 +135,10 @@ def proximal_gradient(X, y, penalty, w, limits, restart):
             t = np.where(uphill & restart, 1.0, t)
             t_last, t = t, (1 + np.sqrt(1 + 4 * t**2)) / 2
             momentum = ((t_last - 1) / t)[:, None]
-            z, z_slope = w + momentum * (w - w_last), v + momentum * (v - v_last)
+            z, z_slope = (
+                w + momentum * (w - w_last),
+                v + momentum * (v - v_last),
+            )
             done += 1
 
 
@@ -120,7 +156,9 @@ def descend(problem, penalty, start, limits):
         for sweep in range(limits.before_next_look(done)):
             for j in np.flatnonzero(w if sweep else diagonal > 0):
                 pull = v[j] + diagonal[j] * w[j]
-                moved = (pull - min(max(pull, -l1), l1)) / (diagonal[j] + 2 * l2) - w[j]
+                moved = (pull - min(max(pull, -l1), l1)) / (
+                    diagonal[j] + 2 * l2
+                ) - w[j]
                 if moved:
                     w[j] += moved
                     v -= moved * gram[j]
@@ -129,7 +167,12 @@ def descend(problem, penalty, start, limits):
 
 def single(X, y, penalty, start, limits, restart):
     """`proximal_gradient` on one problem: a batch of one."""
-    return tuple(each[0] for each in proximal_gradient(X[None], y[None], penalty, start[None], limits, restart))
+    return tuple(
+        each[0]
+        for each in proximal_gradient(
+            X[None], y[None], penalty, start[None], limits, restart
+        )
+    )
 
 
 def warm_starts(X, y, penalties, limits, progress):
@@ -138,11 +181,20 @@ def warm_starts(X, y, penalties, limits, progress):
     for done, penalty in enumerate(penalties, start=1):
         try:
             if isinstance(penalty, GroupLasso):
-                solution = single(X, y, penalty, coef, Limits("fista", **limits), True)
+                solution = single(
+                    X, y, penalty, coef, Limits("fista", **limits), True
+                )
             else:
-                solution = descend(problem, penalty, coef, Limits("coordinate descent", **limits))
+                solution = descend(
+                    problem,
+                    penalty,
+                    coef,
+                    Limits("coordinate descent", **limits),
+                )
         except ConvergenceError as error:
-            error.add_note(f"It was fit {done} of {len(penalties)} on the path: {penalty}.")
+            error.add_note(
+                f"It was fit {done} of {len(penalties)} on the path: {penalty}."
+            )
             raise
         coef = solution[0]
         if progress is not None:
@@ -157,7 +209,10 @@ class Limits:
         self.solver = solver
         self.progress = function("progress", progress, optional=True)
         self.tolerance = number("tolerance", tolerance, low=0, low_open=True)
-        self.max_iter, self.check_every = count("max_iter", max_iter), count("check_every", check_every)
+        self.max_iter, self.check_every = (
+            count("max_iter", max_iter),
+            count("check_every", check_every),
+        )
 
     def met(self, done, gap, power):
         """Tell which problems have converged; raise if time is up for one that has not."""
@@ -165,11 +220,25 @@ class Limits:
         met = gap <= allowed
         if self.progress is not None:
             scale = power / 2
-            self.progress(done, float(np.max(np.divide(gap, scale, out=np.zeros_like(gap), where=scale > 0))))
+            self.progress(
+                done,
+                float(
+                    np.max(
+                        np.divide(
+                            gap, scale, out=np.zeros_like(gap), where=scale > 0
+                        )
+                    )
+                ),
+            )
         if done >= self.max_iter and not met.all():
             worst = np.argmax(gap - allowed)
-            gap, allowed = float(np.ravel(gap)[worst]), float(np.ravel(allowed)[worst])
-            raise ConvergenceError(self.solver, done, gap, allowed, int(np.sum(~met)))
+            gap, allowed = (
+                float(np.ravel(gap)[worst]),
+                float(np.ravel(allowed)[worst]),
+            )
+            raise ConvergenceError(
+                self.solver, done, gap, allowed, int(np.sum(~met))
+            )
         return met
 
     def before_next_look(self, done):
@@ -179,6 +248,12 @@ class Limits:
 
 def count(name, value):
     """Return ``value`` if it is a whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= LARGEST:
-        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+    if (
+        not isinstance(value, int | np.integer)
+        or isinstance(value, bool)
+        or not 1 <= value <= LARGEST
+    ):
+        raise ValueError(
+            f"{name} must be a whole number of at least 1; got {value!r}"
+        )
     return int(value)

@@ -49,10 +49,21 @@ def dual_scale(penalty, v):
     """
     v = float_array("v", v)
     if v.ndim == 0 or v.shape[-1] == 0:
-        raise ValueError(f"v must have shape (D,) or (S, D), with D above 0; got {v.shape}")
+        raise ValueError(
+            f"v must have shape (D,) or (S, D), with D above 0; got {v.shape}"
+        )
     l1, _ = _strengths(penalty, v)
-    largest = (penalty.scaled_norms(v) if isinstance(penalty, GroupLasso) else np.abs(v)).max(axis=-1)
-    return np.divide(l1[..., 0], largest, out=np.ones_like(largest), where=largest > l1[..., 0])[()]
+    largest = (
+        penalty.scaled_norms(v)
+        if isinstance(penalty, GroupLasso)
+        else np.abs(v)
+    ).max(axis=-1)
+    return np.divide(
+        l1[..., 0],
+        largest,
+        out=np.ones_like(largest),
+        where=largest > l1[..., 0],
+    )[()]
 
 
 def least_squares_gap(penalty, w, v, residual_power):
@@ -75,9 +86,13 @@ def least_squares_gap(penalty, w, v, residual_power):
     """
     w, v = float_array("w", w), float_array("v", v)
     if v.shape != w.shape:
-        raise ValueError(f"v must have the shape of w, {w.shape}; got {v.shape}")
+        raise ValueError(
+            f"v must have the shape of w, {w.shape}; got {v.shape}"
+        )
     l1, l2 = _strengths(penalty, w)
-    residual_power = number("residual_power", residual_power, low=0, replicas=True)
+    residual_power = number(
+        "residual_power", residual_power, low=0, replicas=True
+    )
     if np.shape(residual_power) not in ((), w.shape[:-1]):
         raise ValueError(
             f"residual_power must be a number or have shape {w.shape[:-1]}, one a problem; "
@@ -85,13 +100,23 @@ def least_squares_gap(penalty, w, v, residual_power):
         )
     v = v - 2 * l2 * w
     square, scale = (l2 * w**2).sum(axis=-1), dual_scale(penalty, v)
-    norm = np.maximum(penalty.value(w) - square - scale * (v * w).sum(axis=-1), 0)
-    ridge = np.divide(v**2, 4 * l2, out=np.zeros_like(v), where=l2 > 0).sum(axis=-1)
-    return np.where(l1[..., 0] > 0, (1 - scale) ** 2 * (residual_power + 2 * square) / 2 + norm, ridge)[()]
+    norm = np.maximum(
+        penalty.value(w) - square - scale * (v * w).sum(axis=-1), 0
+    )
+    ridge = np.divide(v**2, 4 * l2, out=np.zeros_like(v), where=l2 > 0).sum(
+        axis=-1
+    )
+    return np.where(
+        l1[..., 0] > 0,
+        (1 - scale) ** 2 * (residual_power + 2 * square) / 2 + norm,
+        ridge,
+    )[()]
 
 
 def _strengths(penalty, array):
     """l1 and l2 shaped so that they broadcast against ``array``; 0 for the one that a penalty lacks."""
-    named = instance("penalty", penalty, Penalty, "a penalty of reglib.weights.penalties").broadcast(array)
+    named = instance(
+        "penalty", penalty, Penalty, "a penalty of reglib.weights.penalties"
+    ).broadcast(array)
     absent = np.zeros_like(next(iter(named.values())))
     return named.get("l1", absent), named.get("l2", absent)

@@ -26,8 +26,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from reglib._validate import boolean, float_array, function, number, one_of
-from reglib.linear._iterations import ConvergenceError as ConvergenceError  # offered here
-from reglib.linear._iterations import Limits, count, descend, moments, proximal_gradient, single, warm_starts
+from reglib.linear._iterations import (
+    ConvergenceError as ConvergenceError,
+)  # offered here
+from reglib.linear._iterations import (
+    Limits,
+    count,
+    descend,
+    moments,
+    proximal_gradient,
+    single,
+    warm_starts,
+)
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
 
 
@@ -54,8 +64,12 @@ class Fit:
         """Return ``Xw + b``, shape (N,) or (S, N), for X (N, D) or (S, N, D)."""
         X = float_array("X", X)
         if X.ndim < 2 or X.shape[-1] != self.coef.shape[-1]:
-            raise ValueError(f"X must have shape (N, {self.coef.shape[-1]}), one column a coefficient; got {X.shape}")
-        return (X @ self.coef[..., None])[..., 0] + np.asarray(self.intercept)[..., None]
+            raise ValueError(
+                f"X must have shape (N, {self.coef.shape[-1]}), one column a coefficient; got {X.shape}"
+            )
+        return (X @ self.coef[..., None])[..., 0] + np.asarray(self.intercept)[
+            ..., None
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,12 +234,23 @@ def fista(
     start, restart = _start(start, X), boolean("restart", restart)
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
     solve = proximal_gradient if X.ndim == 3 else single
-    coef, n_iter, gap = solve(centered, target, penalty, start, limits, restart)
+    coef, n_iter, gap = solve(
+        centered, target, penalty, start, limits, restart
+    )
     return _fit(X, y, coef, y_mean - (coef * x_mean).sum(axis=-1), n_iter, gap)
 
 
 def coordinate_descent(
-    X, y, penalty, *, fit_intercept=True, start=None, tolerance=1e-12, max_iter=10_000, check_every=10, progress=None
+    X,
+    y,
+    penalty,
+    *,
+    fit_intercept=True,
+    start=None,
+    tolerance=1e-12,
+    max_iter=10_000,
+    check_every=10,
+    progress=None,
 ):
     """Minimize J by solving for one coefficient at a time, the others held fixed.
 
@@ -256,10 +281,14 @@ def coordinate_descent(
     """
     X, y = _data(X, y, batches=False)
     _check_penalty(penalty, (L1, L2, ElasticNet), ())
-    limits = Limits("coordinate descent", tolerance, max_iter, check_every, progress)
+    limits = Limits(
+        "coordinate descent", tolerance, max_iter, check_every, progress
+    )
     start = _start(start, X)
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
-    coef, n_iter, gap = descend(moments(centered, target, gram=True), penalty, start, limits)
+    coef, n_iter, gap = descend(
+        moments(centered, target, gram=True), penalty, start, limits
+    )
     return _fit(X, y, coef, y_mean - coef @ x_mean, n_iter, gap)
 
 
@@ -326,42 +355,77 @@ def path(
         one_of("family", family, ("lasso", "ridge", "elastic_net"))
     if strengths is None:
         ratio = {"lasso": 1.0, "elastic_net": l1_ratio}.get(family, 0)
-        strengths = _grid(l1_max(X, y, fit_intercept), ratio, n_strengths, smallest)
-    strengths = np.asarray(number("strengths", strengths, low=0, low_open=True, replicas=True))
+        strengths = _grid(
+            l1_max(X, y, fit_intercept), ratio, n_strengths, smallest
+        )
+    strengths = np.asarray(
+        number("strengths", strengths, low=0, low_open=True, replicas=True)
+    )
     if strengths.ndim != 1 or strengths.size == 0:
-        raise ValueError(f"strengths must be one axis of at least one number; got shape {strengths.shape}")
+        raise ValueError(
+            f"strengths must be one axis of at least one number; got shape {strengths.shape}"
+        )
     strengths = np.sort(strengths)[::-1]
     if family == "ridge":
         fit = ridge(X, y, strengths, fit_intercept)
         return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)
-    families = {"lasso": L1, "elastic_net": lambda strength: ElasticNet.from_ratio(strength, l1_ratio)}
-    penalties = [families.get(family, family)(float(strength)) for strength in strengths]
+    families = {
+        "lasso": L1,
+        "elastic_net": lambda strength: ElasticNet.from_ratio(
+            strength, l1_ratio
+        ),
+    }
+    penalties = [
+        families.get(family, family)(float(strength)) for strength in strengths
+    ]
     for penalty in penalties:
-        _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), (), "what family returns")
-    limits = {"tolerance": tolerance, "max_iter": max_iter, "check_every": check_every, "progress": None}
+        _check_penalty(
+            penalty,
+            (L1, L2, ElasticNet, GroupLasso),
+            (),
+            "what family returns",
+        )
+    limits = {
+        "tolerance": tolerance,
+        "max_iter": max_iter,
+        "check_every": check_every,
+        "progress": None,
+    }
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
     solutions = warm_starts(centered, target, penalties, limits, progress)
-    coefs, iterations, gaps = (np.array(each) for each in zip(*solutions, strict=True))
+    coefs, iterations, gaps = (
+        np.array(each) for each in zip(*solutions, strict=True)
+    )
     fit = _fit(X, y, coefs, y_mean - coefs @ x_mean, iterations, gaps)
     return Path(strengths, fit.coef, fit.intercept, fit.gap, fit.n_iter)
 
 
 def _grid(largest, l1_ratio, n_strengths, smallest):
     if l1_ratio == 0:
-        raise ValueError("strengths must be given: only a lasso, or an elastic net with l1_ratio > 0, has a default")
+        raise ValueError(
+            "strengths must be given: only a lasso, or an elastic net with l1_ratio > 0, has a default"
+        )
     if largest == 0:
-        raise ValueError("strengths must be given: X explains nothing of y, every coefficient is 0 at any strength")
+        raise ValueError(
+            "strengths must be given: X explains nothing of y, every coefficient is 0 at any strength"
+        )
     return np.geomspace(1, smallest, n_strengths) * largest / l1_ratio
 
 
 def _data(X, y, batches=True):
     X, y = float_array("X", X), float_array("y", y)
     if X.ndim != 2 and not (batches and X.ndim == 3):
-        raise ValueError(f"X must have shape (N, D){' or (S, N, D)' if batches else ''}; got {X.shape}")
+        raise ValueError(
+            f"X must have shape (N, D){' or (S, N, D)' if batches else ''}; got {X.shape}"
+        )
     if X.size == 0:
-        raise ValueError(f"X must have at least one row and one column; got shape {X.shape}")
+        raise ValueError(
+            f"X must have at least one row and one column; got shape {X.shape}"
+        )
     if y.shape != X.shape[:-1]:
-        raise ValueError(f"y must have one value for each row of X, shape {X.shape[:-1]}; got {y.shape}")
+        raise ValueError(
+            f"y must have one value for each row of X, shape {X.shape[:-1]}; got {y.shape}"
+        )
     return X, y
 
 
@@ -377,9 +441,15 @@ def _center(X, y, fit_intercept):
 
 def _start(start, X):
     shape = X.shape[:-2] + X.shape[-1:]
-    start = np.zeros(shape) if start is None else float_array("start", start).astype(float)
+    start = (
+        np.zeros(shape)
+        if start is None
+        else float_array("start", start).astype(float)
+    )
     if start.shape != shape:
-        raise ValueError(f"start must have shape {shape}, one number a coefficient; got {start.shape}")
+        raise ValueError(
+            f"start must have shape {shape}, one number a coefficient; got {start.shape}"
+        )
     return start
 
 
@@ -388,7 +458,9 @@ def _check_penalty(penalty, kinds, batch, name="penalty"):
         names = ", ".join(kind.__name__ for kind in kinds)
         raise TypeError(f"{name} must be one of {names}; got {penalty!r}")
     if penalty.replicas not in ((), batch):
-        raise ValueError(f"penalty has strengths of shape {penalty.replicas}, but X holds problems of shape {batch}")
+        raise ValueError(
+            f"penalty has strengths of shape {penalty.replicas}, but X holds problems of shape {batch}"
+        )
     if not np.all(sum(penalty.strengths.values()) > 0):
         raise ValueError(
             f"penalty must have a strength above 0, for least squares call ridge(X, y, 0.0); got {penalty!r}"
@@ -397,4 +469,9 @@ def _check_penalty(penalty, kinds, batch, name="penalty"):
 
 def _fit(X, y, coef, intercept, n_iter, gap):
     dtype = np.result_type(X, y)
-    return Fit(coef.astype(dtype), np.asarray(intercept).astype(dtype)[()], np.asarray(n_iter)[()], np.asarray(gap)[()])
+    return Fit(
+        coef.astype(dtype),
+        np.asarray(intercept).astype(dtype)[()],
+        np.asarray(n_iter)[()],
+        np.asarray(gap)[()],
+    )

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import boolean, float_array, float_type, instance, integers
+from reglib._validate import (
+    boolean,
+    float_array,
+    float_type,
+    instance,
+    integers,
+)
 from reglib.layers import activations, conv
 from reglib.layers.dense import dense, dense_backward
 from reglib.nets.net import Gradients, Net, noisy, shared
@@ -57,7 +63,9 @@ class ConvNet(Net):
     def __post_init__(self):
         channels = integers("channels", self.channels, low=1)
         if len(channels) != 4:
-            raise ValueError(f"channels must hold four numbers, from the images to the classes; got {channels}")
+            raise ValueError(
+                f"channels must hold four numbers, from the images to the classes; got {channels}"
+            )
         object.__setattr__(self, "channels", channels)
 
     def names(self):
@@ -69,20 +77,34 @@ class ConvNet(Net):
         self.check(params)
         x = float_array("x", x, finite=False)
         if x.ndim < 4:
-            raise ValueError(f"x must have shape (..., B, rows, columns, C), got {x.shape}")
+            raise ValueError(
+                f"x must have shape (..., B, rows, columns, C), got {x.shape}"
+            )
         *lead, batch, rows, columns, _ = x.shape
         lead = params["w1"].shape[:-4] or tuple(lead)
         sides = ((rows, columns), (rows, columns), (rows // 2, columns // 2))
         parts = zip(PLACES, sides, self.channels, strict=False)
-        return {place: (*lead, batch, *side, channels) for place, side, channels in parts}
+        return {
+            place: (*lead, batch, *side, channels)
+            for place, side, channels in parts
+        }
 
     def _init(self, rng, replicas, dtype):
         image, first, second, classes = self.channels
         params, dtype = {}, float_type(dtype)
-        shapes = ((3, 3, image, first), (3, 3, first, second), (second, classes))
+        shapes = (
+            (3, 3, image, first),
+            (3, 3, first, second),
+            (second, classes),
+        )
         for layer, shape in enumerate(shapes, start=1):
-            w = rng.standard_normal((*replicas, *shape)) * np.sqrt(2 / np.prod(shape[:-1]))
-            params |= {f"w{layer}": w.astype(dtype), f"b{layer}": np.zeros((*replicas, shape[-1]), dtype)}
+            w = rng.standard_normal((*replicas, *shape)) * np.sqrt(
+                2 / np.prod(shape[:-1])
+            )
+            params |= {
+                f"w{layer}": w.astype(dtype),
+                f"b{layer}": np.zeros((*replicas, shape[-1]), dtype),
+            }
         return params
 
     def forward(self, params, x, *, noise=None):
@@ -108,7 +130,10 @@ class ConvNet(Net):
         h2 = activations.relu(conv.conv2d(pooled, w2, b2, padding=1))
         noisy2 = noisy(noise.get("maps2"), h2)
         mean = conv.global_average_pool2d(noisy2)
-        before, after = {"input": x, "maps1": h1, "maps2": h2}, {"input": image, "maps1": noisy1, "maps2": noisy2}
+        before, after = (
+            {"input": x, "maps1": h1, "maps2": h2},
+            {"input": image, "maps1": noisy1, "maps2": noisy2},
+        )
         return dense(mean, w3, b3), Cache(before, after, pooled, mean, noise)
 
     def backward(self, params, cache, grad, *, everything=False):
@@ -119,17 +144,38 @@ class ConvNet(Net):
         before, after, noise = cache.before, cache.after, cache.noise
         grad, *third = dense_backward(grad, cache.mean, params["w3"])
         grad2 = conv.global_average_pool2d_backward(grad, after["maps2"].shape)
-        grad = shared(apply_backward(noise.get("maps2"), grad2), before["maps2"].ndim)
+        grad = shared(
+            apply_backward(noise.get("maps2"), grad2), before["maps2"].ndim
+        )
         grad = activations.relu_backward(grad, before["maps2"])
-        grad, *second = conv.conv2d_backward(grad, cache.pooled, params["w2"], padding=1)
+        grad, *second = conv.conv2d_backward(
+            grad, cache.pooled, params["w2"], padding=1
+        )
         grad1 = conv.max_pool2d_backward(grad, after["maps1"], 2)
-        grad = shared(apply_backward(noise.get("maps1"), grad1), before["maps1"].ndim)
+        grad = shared(
+            apply_backward(noise.get("maps1"), grad1), before["maps1"].ndim
+        )
         grad = activations.relu_backward(grad, before["maps1"])
         if not everything:
-            first = conv.conv2d_parameter_gradients(grad, after["input"], params["w1"], padding=1)
-            return dict(zip(self.names(), (*first, *second, *third), strict=True))
-        grad0, *first = conv.conv2d_backward(grad, after["input"], params["w1"], padding=1)
+            first = conv.conv2d_parameter_gradients(
+                grad, after["input"], params["w1"], padding=1
+            )
+            return dict(
+                zip(self.names(), (*first, *second, *third), strict=True)
+            )
+        grad0, *first = conv.conv2d_backward(
+            grad, after["input"], params["w1"], padding=1
+        )
         grads = dict(zip(self.names(), (*first, *second, *third), strict=True))
         each = {"input": grad0, "maps1": grad1, "maps2": grad2}
-        grad_x = shared(apply_backward(noise.get("input"), grad0), before["input"].ndim)
-        return Gradients(grads, grad_x, {place: noise_gradient(each[place], before[place]) for place in PLACES})
+        grad_x = shared(
+            apply_backward(noise.get("input"), grad0), before["input"].ndim
+        )
+        return Gradients(
+            grads,
+            grad_x,
+            {
+                place: noise_gradient(each[place], before[place])
+                for place in PLACES
+            },
+        )

@@ -11,9 +11,21 @@ from itertools import pairwise
 
 import numpy as np
 
-from reglib._validate import boolean, float_array, float_type, instance, integer, integers, one_of
+from reglib._validate import (
+    boolean,
+    float_array,
+    float_type,
+    instance,
+    integer,
+    integers,
+    one_of,
+)
 from reglib.layers import activations
-from reglib.layers.dense import dense, dense_backward, dense_parameter_gradients
+from reglib.layers.dense import (
+    dense,
+    dense_backward,
+    dense_parameter_gradients,
+)
 from reglib.nets.net import Gradients, Net, noisy, shared
 from reglib.noise.affine import apply_backward, noise_gradient
 
@@ -29,7 +41,10 @@ GAINS = {"relu": 2, "selu": 1}
 
 def hidden(count):
     """Return the names of the places behind ``count`` hidden layers: "hidden1", ..., "hidden<count>"."""
-    return tuple(f"hidden{layer}" for layer in range(1, integer("count", count, low=0) + 1))
+    return tuple(
+        f"hidden{layer}"
+        for layer in range(1, integer("count", count, low=0) + 1)
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,9 @@ class MLP(Net):
         one_of("activation", self.activation, tuple(ACTIVATIONS))
         sizes = integers("sizes", self.sizes, low=1)
         if len(sizes) < 2:
-            raise ValueError(f"sizes must name an input and an output layer at least, got {sizes}")
+            raise ValueError(
+                f"sizes must name an input and an output layer at least, got {sizes}"
+            )
         object.__setattr__(self, "sizes", sizes)
 
     @property
@@ -82,7 +99,11 @@ class MLP(Net):
 
     def names(self):
         """Return the names of the parameters."""
-        return tuple(f"{letter}{layer}" for layer in range(1, self.depth + 1) for letter in "wb")
+        return tuple(
+            f"{letter}{layer}"
+            for layer in range(1, self.depth + 1)
+            for letter in "wb"
+        )
 
     def places(self, params, x):
         """Return the shape of the activations at each place, ``{"input": (..., B, n_0), "hidden1": ...}``."""
@@ -92,17 +113,25 @@ class MLP(Net):
             raise ValueError(f"x must have shape (..., B, D), got {x.shape}")
         lead = params["w1"].shape[:-2] or x.shape[:-2]
         names = ("input", *hidden(self.depth - 1))
-        return {name: (*lead, x.shape[-2], size) for name, size in zip(names, self.sizes, strict=False)}
+        return {
+            name: (*lead, x.shape[-2], size)
+            for name, size in zip(names, self.sizes, strict=False)
+        }
 
     def _init(self, rng, replicas, dtype):
         params, dtype = {}, float_type(dtype)
         for layer, (n_in, n_out) in enumerate(pairwise(self.sizes), start=1):
             shape = (*replicas, n_in, n_out)
             if self.activation in GAINS:
-                w = rng.standard_normal(shape) * np.sqrt(GAINS[self.activation] / n_in)
+                w = rng.standard_normal(shape) * np.sqrt(
+                    GAINS[self.activation] / n_in
+                )
             else:
                 w = rng.uniform(-1, 1, shape) * np.sqrt(6 / (n_in + n_out))
-            params |= {f"w{layer}": w.astype(dtype), f"b{layer}": np.zeros((*replicas, n_out), dtype)}
+            params |= {
+                f"w{layer}": w.astype(dtype),
+                f"b{layer}": np.zeros((*replicas, n_out), dtype),
+            }
         return params
 
     def forward(self, params, x, *, noise=None):
@@ -124,11 +153,16 @@ class MLP(Net):
         places = ("input", *hidden(self.depth - 1))
         self.check(params, noise, places)
         activate, _ = ACTIVATIONS[self.activation]
-        cache, h = Cache({}, {}, noise or {}), float_array("x", x, finite=False)
+        cache, h = (
+            Cache({}, {}, noise or {}),
+            float_array("x", x, finite=False),
+        )
         for layer, place in enumerate(places, start=1):
             cache.before[place] = h
             cache.after[place] = noisy(cache.noise.get(place), h)
-            h = dense(cache.after[place], params[f"w{layer}"], params[f"b{layer}"])
+            h = dense(
+                cache.after[place], params[f"w{layer}"], params[f"b{layer}"]
+            )
             h = activate(h) if layer < self.depth else h
         return h, cache
 
@@ -154,16 +188,24 @@ class MLP(Net):
         _, activate_backward = ACTIVATIONS[self.activation]
         grads, noise_grads = {}, {}
         for layer, place in reversed(list(enumerate(cache.before, start=1))):
-            w, before, after = params[f"w{layer}"], cache.before[place], cache.after[place]
+            w, before, after = (
+                params[f"w{layer}"],
+                cache.before[place],
+                cache.after[place],
+            )
             if layer == 1 and not everything:
                 own = dense_parameter_gradients(grad, after, w)
             else:
                 grad, *own = dense_backward(grad, after, w)
-            grads |= dict(zip((f"b{layer}", f"w{layer}"), reversed(own), strict=True))
+            grads |= dict(
+                zip((f"b{layer}", f"w{layer}"), reversed(own), strict=True)
+            )
             if everything:
                 noise_grads[place] = noise_gradient(grad, before)
             if layer > 1 or everything:
-                grad = shared(apply_backward(cache.noise.get(place), grad), before.ndim)
+                grad = shared(
+                    apply_backward(cache.noise.get(place), grad), before.ndim
+                )
             if layer > 1:
                 grad = activate_backward(grad, before)
         grads = dict(reversed(grads.items()))

@@ -92,13 +92,28 @@ class Sequence(Net):
     def places(self, params, x):
         """Return the shape of the activations at each place that the cell has, (..., B, T, D or H)."""
         self.check(params)
-        return recurrent.places(self.cell, {name: params[name] for name in self.cell.shapes(1, 1)}, x)
+        return recurrent.places(
+            self.cell,
+            {name: params[name] for name in self.cell.shapes(1, 1)},
+            x,
+        )
 
     def _init(self, rng, replicas, dtype):
-        options = {"forget_bias": self.forget_bias, "replicas": replicas, "dtype": float_type(dtype)}
-        params = recurrent.init(rng, self.cell, self.inputs, self.hidden, **options)
-        w = rng.uniform(-1, 1, (*replicas, self.hidden, self.outputs)) / np.sqrt(self.hidden)
-        return params | {"w_out": w.astype(dtype), "b_out": np.zeros((*replicas, self.outputs), dtype)}
+        options = {
+            "forget_bias": self.forget_bias,
+            "replicas": replicas,
+            "dtype": float_type(dtype),
+        }
+        params = recurrent.init(
+            rng, self.cell, self.inputs, self.hidden, **options
+        )
+        w = rng.uniform(
+            -1, 1, (*replicas, self.hidden, self.outputs)
+        ) / np.sqrt(self.hidden)
+        return params | {
+            "w_out": w.astype(dtype),
+            "b_out": np.zeros((*replicas, self.outputs), dtype),
+        }
 
     def forward(self, params, x, *, noise=None, steps=None):
         """Return the logits, and the cache that `backward` needs.
@@ -121,15 +136,25 @@ class Sequence(Net):
         """
         self.check(params)
         layer_params = {name: params[name] for name in self.cell.shapes(1, 1)}
-        output, _, cache = recurrent.forward(self.cell, layer_params, x, noise=noise, steps=steps)
+        output, _, cache = recurrent.forward(
+            self.cell, layer_params, x, noise=noise, steps=steps
+        )
         batch, length, hidden = output.shape[-3:]
         if not length:
-            raise ValueError(f"x must have at least one step, got shape {np.shape(x)}")
+            raise ValueError(
+                f"x must have at least one step, got shape {np.shape(x)}"
+            )
         every = self.readout == "every"
-        read = output.reshape(*output.shape[:-3], batch * length, hidden) if every else output[..., -1, :]
+        read = (
+            output.reshape(*output.shape[:-3], batch * length, hidden)
+            if every
+            else output[..., -1, :]
+        )
         logits = dense(read, params["w_out"], params["b_out"])
         if every:
-            logits = logits.reshape(*logits.shape[:-2], batch, length, self.outputs)
+            logits = logits.reshape(
+                *logits.shape[:-2], batch, length, self.outputs
+            )
         return logits, Cache(cache, output.shape, read)
 
     def backward(self, params, cache, grad, *, everything=False):
@@ -142,11 +167,22 @@ class Sequence(Net):
         instance("cache", cache, Cache, "that of forward")
         boolean("everything", everything)
         read = cache.read
-        expected = (*(cache.output[:-1] if self.readout == "every" else read.shape[:-1]), self.outputs)
+        expected = (
+            *(
+                cache.output[:-1]
+                if self.readout == "every"
+                else read.shape[:-1]
+            ),
+            self.outputs,
+        )
         grad = float_array("grad", grad, finite=False)
         if grad.shape != expected:
-            raise ValueError(f"grad must have the shape of the logits, {expected}; got {grad.shape}")
-        grad_read, *own = dense_backward(grad.reshape(*read.shape[:-1], self.outputs), read, params["w_out"])
+            raise ValueError(
+                f"grad must have the shape of the logits, {expected}; got {grad.shape}"
+            )
+        grad_read, *own = dense_backward(
+            grad.reshape(*read.shape[:-1], self.outputs), read, params["w_out"]
+        )
         if self.readout == "every":
             grad_output = grad_read.reshape(cache.output)
         else:
@@ -177,7 +213,9 @@ class Sequence(Net):
             return super().cost(loss, logits, y)
         logits = float_array("logits", logits, finite=False)
         if logits.ndim < 3:
-            raise ValueError(f"logits must have shape (..., B, T, C), got {logits.shape}")
+            raise ValueError(
+                f"logits must have shape (..., B, T, C), got {logits.shape}"
+            )
         *leads, batch, length, outputs = logits.shape
         y = as_array("y", y)
         width = (outputs,) if y.dtype.kind == "f" else ()
@@ -194,13 +232,19 @@ class Sequence(Net):
                     f"steps must be of bool, of shape {whole}, or {own} for all replicas; "
                     f"got {steps.dtype} of shape {steps.shape}"
                 )
-            there = np.broadcast_to(steps, (*leads, batch, length)).reshape(logits.shape[:-1])
+            there = np.broadcast_to(steps, (*leads, batch, length)).reshape(
+                logits.shape[:-1]
+            )
             if not there.any(axis=-1).all():
-                raise ValueError("steps must have at least one step in every batch, got none")
+                raise ValueError(
+                    "steps must have at least one step in every batch, got none"
+                )
             value, grad = np.empty(leads, logits.dtype), np.zeros_like(logits)
             for replica in np.ndindex(*leads):
                 rows = there[replica]
-                found = pair("loss", loss(logits[replica][rows], y[replica][rows]))
+                found = pair(
+                    "loss", loss(logits[replica][rows], y[replica][rows])
+                )
                 value[replica], grad[replica][rows] = found
         return value, grad.reshape(*leads, batch, length, outputs)
 
@@ -209,5 +253,7 @@ def _targets(targets, shape, axes):
     """Return targets of the given shape, or of its last ``axes`` axes alone, broadcast to that shape."""
     own = shape[-axes:]
     if targets.shape not in (shape, own):
-        raise ValueError(f"y must have shape {shape}, or {own} for all replicas; got {targets.shape}")
+        raise ValueError(
+            f"y must have shape {shape}, or {own} for all replicas; got {targets.shape}"
+        )
     return np.broadcast_to(targets, shape)

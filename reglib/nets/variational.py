@@ -79,7 +79,9 @@ def noise_backward(grad, log_alpha, epsilon):
     log_alpha, epsilon = _checked(log_alpha, epsilon)
     grad = float_array("grad", grad, finite=False)
     if grad.shape != epsilon.shape:
-        raise ValueError(f"grad must have the shape of epsilon, {epsilon.shape}; got {grad.shape}")
+        raise ValueError(
+            f"grad must have the shape of epsilon, {epsilon.shape}; got {grad.shape}"
+        )
     per_unit = np.einsum("...bh,...bh->...h", grad, epsilon)
     if log_alpha.shape[-1] == 1:
         per_unit = per_unit.sum(axis=-1, keepdims=True)
@@ -105,13 +107,23 @@ def kl(log_alpha, form="exact"):
     one_of("form", form, FORMS)
     if form == "exact":
         within = np.maximum(log_alpha, LOWEST)
-        value = _integral(-np.expm1(-_exponent(within))) + (within - log_alpha) / 2
+        value = (
+            _integral(-np.expm1(-_exponent(within))) + (within - log_alpha) / 2
+        )
     elif form == "kingma":
         with np.errstate(over="ignore"):
             alpha = np.exp(log_alpha)
-            value = CONSTANT - log_alpha / 2 - alpha * (C1 + alpha * (C2 + alpha * C3))
+            value = (
+                CONSTANT
+                - log_alpha / 2
+                - alpha * (C1 + alpha * (C2 + alpha * C3))
+            )
     else:
-        value = K1 - K1 * sigmoid(K2 + K3 * log_alpha) + np.logaddexp(0, -log_alpha) / 2
+        value = (
+            K1
+            - K1 * sigmoid(K2 + K3 * log_alpha)
+            + np.logaddexp(0, -log_alpha) / 2
+        )
     return _like(value, log_alpha)
 
 
@@ -148,11 +160,19 @@ def start(params, rate):
         )
     first = float_array("params['w1']", params.get("w1"), finite=False)
     lead, dtype = first.shape[:-2], first.dtype
-    value, layers = np.log(rate / (1 - rate)), sum(name.startswith("w") for name in params)
-    return params | {f"log_alpha{layer}": np.full((*lead, 1), value, dtype) for layer in range(1, layers)}
+    value, layers = (
+        np.log(rate / (1 - rate)),
+        sum(name.startswith("w") for name in params),
+    )
+    return params | {
+        f"log_alpha{layer}": np.full((*lead, 1), value, dtype)
+        for layer in range(1, layers)
+    }
 
 
-def loss_and_grads(net, params, x, labels, epsilon, *, examples, weight=1.0, form="exact"):
+def loss_and_grads(
+    net, params, x, labels, epsilon, *, examples, weight=1.0, form="exact"
+):
     """Return the variational objective of a classifier per example, and its gradients.
 
     With one draw of the noise behind each hidden layer, mean cross-entropy L, N
@@ -184,21 +204,45 @@ def loss_and_grads(net, params, x, labels, epsilon, *, examples, weight=1.0, for
     (loss, grads)
         The objective, one a replica, and a dict like ``params``.
     """
-    places = hidden(instance("net", net, MLP, "an MLP of reglib.nets.mlp").depth - 1)
-    names = [*net.names(), *(f"log_alpha{layer}" for layer, _ in enumerate(places, start=1))]
+    places = hidden(
+        instance("net", net, MLP, "an MLP of reglib.nets.mlp").depth - 1
+    )
+    names = [
+        *net.names(),
+        *(f"log_alpha{layer}" for layer, _ in enumerate(places, start=1)),
+    ]
     if not isinstance(params, dict) or list(params) != names:
-        got = ", ".join(map(str, params)) if isinstance(params, dict) else type(params).__name__
-        raise ValueError(f"params must be a dict by name, {', '.join(names)}; got {got}")
+        got = (
+            ", ".join(map(str, params))
+            if isinstance(params, dict)
+            else type(params).__name__
+        )
+        raise ValueError(
+            f"params must be a dict by name, {', '.join(names)}; got {got}"
+        )
     own = {name: params[name] for name in net.names()}
-    strengths = {place: params[f"log_alpha{layer}"] for layer, place in enumerate(places, start=1)}
-    instance("epsilon", epsilon, list | tuple, "a list of arrays, one a hidden layer")
+    strengths = {
+        place: params[f"log_alpha{layer}"]
+        for layer, place in enumerate(places, start=1)
+    }
+    instance(
+        "epsilon",
+        epsilon,
+        list | tuple,
+        "a list of arrays, one a hidden layer",
+    )
     if len(epsilon) != len(strengths):
         raise ValueError(
             f"epsilon must hold one array for each of the {len(strengths)} hidden layers, got {len(epsilon)}"
         )
     epsilon = dict(zip(strengths, epsilon, strict=True))
-    scale = number("weight", weight, low=0) / integer("examples", examples, low=1)
-    gains = {place: Noise(noise(strengths[place], epsilon[place])) for place in strengths}
+    scale = number("weight", weight, low=0) / integer(
+        "examples", examples, low=1
+    )
+    gains = {
+        place: Noise(noise(strengths[place], epsilon[place]))
+        for place in strengths
+    }
     logits, cache = net.forward(own, x, noise=gains)
     value, grad = softmax_cross_entropy(logits, labels)
     found = net.backward(own, cache, grad, everything=True)
@@ -206,16 +250,25 @@ def loss_and_grads(net, params, x, labels, epsilon, *, examples, weight=1.0, for
     for layer, (place, log_alpha) in enumerate(strengths.items(), start=1):
         share = scale * cache.after[place].shape[-1] / log_alpha.shape[-1]
         value = value + share * np.sum(kl(log_alpha, form), axis=-1)
-        slope = noise_backward(found.noise[place].gain, log_alpha, epsilon[place])
-        grads[f"log_alpha{layer}"] = slope + (share * kl_gradient(log_alpha, form)).astype(slope.dtype)
+        slope = noise_backward(
+            found.noise[place].gain, log_alpha, epsilon[place]
+        )
+        grads[f"log_alpha{layer}"] = slope + (
+            share * kl_gradient(log_alpha, form)
+        ).astype(slope.dtype)
     return value, grads
 
 
 def _checked(log_alpha, epsilon):
     """Return both as arrays, if one log alpha belongs to each unit or to all of a layer."""
-    log_alpha, epsilon = float_array("log_alpha", log_alpha), float_array("epsilon", epsilon)
+    log_alpha, epsilon = (
+        float_array("log_alpha", log_alpha),
+        float_array("epsilon", epsilon),
+    )
     if epsilon.ndim < 2:
-        raise ValueError(f"epsilon must have shape (..., B, H), got {epsilon.shape}")
+        raise ValueError(
+            f"epsilon must have shape (..., B, H), got {epsilon.shape}"
+        )
     lead, units = epsilon.shape[:-2], epsilon.shape[-1]
     if log_alpha.shape not in ((*lead, 1), (*lead, units)):
         raise ValueError(
@@ -227,7 +280,9 @@ def _checked(log_alpha, epsilon):
 
 def _exponent(log_alpha):
     """Return 1 / (2 alpha cosh^2 t) at the nodes t, on a new last axis."""
-    return np.exp(-np.asarray(log_alpha, float)[..., None]) / (2 * np.cosh(GRID) ** 2)
+    return np.exp(-np.asarray(log_alpha, float)[..., None]) / (
+        2 * np.cosh(GRID) ** 2
+    )
 
 
 def _integral(values):

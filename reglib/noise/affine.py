@@ -33,7 +33,11 @@ class Noise:
     def __post_init__(self):
         for name, part in (("gain", self.gain), ("offset", self.offset)):
             if part is not None:
-                object.__setattr__(self, name, float_array(f"the noise's {name}", part, finite=False))
+                object.__setattr__(
+                    self,
+                    name,
+                    float_array(f"the noise's {name}", part, finite=False),
+                )
 
 
 def apply(noise, h):
@@ -61,8 +65,16 @@ def apply(noise, h):
     h, noise = float_array("h", h, finite=False), _checked(noise)
     if noise is None:
         return h
-    y = h if noise.gain is None else np.multiply(h, _facing("gain", noise.gain, h), dtype=h.dtype)
-    return y if noise.offset is None else np.add(y, _facing("offset", noise.offset, h), dtype=h.dtype)
+    y = (
+        h
+        if noise.gain is None
+        else np.multiply(h, _facing("gain", noise.gain, h), dtype=h.dtype)
+    )
+    return (
+        y
+        if noise.offset is None
+        else np.add(y, _facing("offset", noise.offset, h), dtype=h.dtype)
+    )
 
 
 def apply_backward(noise, grad):
@@ -73,7 +85,9 @@ def apply_backward(noise, grad):
     grad, noise = float_array("grad", grad, finite=False), _checked(noise)
     if noise is None or noise.gain is None:
         return grad
-    return np.multiply(grad, _facing("gain", noise.gain, grad), dtype=grad.dtype)
+    return np.multiply(
+        grad, _facing("gain", noise.gain, grad), dtype=grad.dtype
+    )
 
 
 def noise_gradient(grad, h):
@@ -82,16 +96,23 @@ def noise_gradient(grad, h):
     ``h`` is what `apply` was given and ``grad`` the gradient with respect to its output. Where the noise shares an
     axis, the caller sums along it.
     """
-    grad, h = float_array("grad", grad, finite=False), float_array("h", h, finite=False)
+    grad, h = (
+        float_array("grad", grad, finite=False),
+        float_array("h", h, finite=False),
+    )
     if grad.ndim < h.ndim or grad.shape[grad.ndim - h.ndim :] != h.shape:
-        raise ValueError(f"grad must have the shape of h, {h.shape}, or leading axes before it; got {grad.shape}")
+        raise ValueError(
+            f"grad must have the shape of h, {h.shape}, or leading axes before it; got {grad.shape}"
+        )
     return Noise(grad * h, grad)
 
 
 def _checked(noise):
     """Return noise, or None for none."""
     if not isinstance(noise, Noise | None):
-        raise TypeError(f"noise must be a Noise, or None for none; got {noise!r}")
+        raise TypeError(
+            f"noise must be a Noise, or None for none; got {noise!r}"
+        )
     return noise
 
 
@@ -99,7 +120,9 @@ def _facing(name, array, h):
     """Return a part of the noise if it enlarges h by leading axes at most, and names every axis of h."""
     try:
         full = np.broadcast_shapes(array.shape, h.shape)
-        fits = (array.ndim == 0 or array.ndim >= h.ndim) and full[len(full) - h.ndim :] == h.shape
+        fits = (array.ndim == 0 or array.ndim >= h.ndim) and full[
+            len(full) - h.ndim :
+        ] == h.shape
     except ValueError:
         fits = False
     if not fits:

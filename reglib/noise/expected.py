@@ -30,10 +30,14 @@ def gate_moments(rate, *, inverted=True):
     p = ``rate`` is a number or an array, in [0, 1), and q = 1 - p.
     ``inverted`` says which form.
     """
-    rate = np.asarray(number("rate", rate, low=0, high=1, high_open=True, replicas=True))
+    rate = np.asarray(
+        number("rate", rate, low=0, high=1, high_open=True, replicas=True)
+    )
     keep = 1 - rate
     boolean("inverted", inverted)
-    return (np.ones_like(keep), rate / keep) if inverted else (keep, rate * keep)
+    return (
+        (np.ones_like(keep), rate / keep) if inverted else (keep, rate * keep)
+    )
 
 
 def expected_loss(w, x, y, rate, *, inverted=True):
@@ -43,7 +47,9 @@ def expected_loss(w, x, y, rate, *, inverted=True):
     """
     w, x, y, mean, _ = _checked(w, x, y, rate, inverted)
     residual = y - x @ (mean * w)
-    loss = residual @ residual / (2 * len(y)) + penalty(w, x, rate, inverted=inverted)
+    loss = residual @ residual / (2 * len(y)) + penalty(
+        w, x, rate, inverted=inverted
+    )
     return loss.astype(np.result_type(w, x, y))
 
 
@@ -54,7 +60,9 @@ def expected_gradient(w, x, y, rate, *, inverted=True):
     """
     w, x, y, mean, variance = _checked(w, x, y, rate, inverted)
     residual = y - x @ (mean * w)
-    gradient = (-mean * (residual @ x) + variance * w * (x * x).sum(axis=0)) / len(y)
+    gradient = (
+        -mean * (residual @ x) + variance * w * (x * x).sum(axis=0)
+    ) / len(y)
     return gradient.astype(np.result_type(w, x, y))
 
 
@@ -64,7 +72,9 @@ def penalty(w, x, rate, *, inverted=True):
     ``w``, ``x``, ``rate`` and ``inverted`` are described at the head of this module.
     """
     w, x, _, _, variance = _checked(w, x, None, rate, inverted, with_y=False)
-    return ((variance * w * w) @ (x * x).sum(axis=0) / (2 * len(x))).astype(np.result_type(w, x))
+    return ((variance * w * w) @ (x * x).sum(axis=0) / (2 * len(x))).astype(
+        np.result_type(w, x)
+    )
 
 
 def solution(x, y, rate, *, inverted=True):
@@ -81,27 +91,43 @@ def solution(x, y, rate, *, inverted=True):
         Also where the minimizer is not unique.
     """
     x = float_array("x", x, ndim=2)
-    _, x, y, mean, variance = _checked(np.zeros(x.shape[1]), x, y, rate, inverted)
+    _, x, y, mean, variance = _checked(
+        np.zeros(x.shape[1]), x, y, rate, inverted
+    )
     mean = np.broadcast_to(mean, x.shape[1:])
-    matrix = mean[:, None] * (x.T @ x) * mean + np.diag(variance * (x * x).sum(axis=0))
+    matrix = mean[:, None] * (x.T @ x) * mean + np.diag(
+        variance * (x * x).sum(axis=0)
+    )
     if np.linalg.matrix_rank(matrix) < len(matrix):
-        raise ValueError("x must have independent columns that are not zero, or there is no unique minimizer")
-    return np.linalg.solve(matrix, mean * (x.T @ y)).astype(np.result_type(x, y))
+        raise ValueError(
+            "x must have independent columns that are not zero, or there is no unique minimizer"
+        )
+    return np.linalg.solve(matrix, mean * (x.T @ y)).astype(
+        np.result_type(x, y)
+    )
 
 
 def _checked(w, x, y, rate, inverted, *, with_y=True) -> Any:
     """Return arrays whose shapes fit together, and the gates' mean and variance."""
     x = float_array("x", x, ndim=2)
     if 0 in x.shape:
-        raise ValueError(f"x must have shape (N, D) with N and D above 0, got {x.shape}")
+        raise ValueError(
+            f"x must have shape (N, D) with N and D above 0, got {x.shape}"
+        )
     w = float_array("w", w, ndim=1)
     if w.shape != x.shape[1:]:
-        raise ValueError(f"w must have shape {x.shape[1:]}, one weight for each input, got {w.shape}")
+        raise ValueError(
+            f"w must have shape {x.shape[1:]}, one weight for each input, got {w.shape}"
+        )
     if with_y:
         y = float_array("y", y, ndim=1)
         if len(y) != len(x):
-            raise ValueError(f"y must have shape {x.shape[:1]}, one target for each example, got {y.shape}")
+            raise ValueError(
+                f"y must have shape {x.shape[:1]}, one target for each example, got {y.shape}"
+            )
     mean, variance = gate_moments(rate, inverted=inverted)
     if mean.shape not in ((), w.shape):
-        raise ValueError(f"rate must be a number or have shape {w.shape}, one for each input; got {mean.shape}")
+        raise ValueError(
+            f"rate must be a number or have shape {w.shape}, one for each input; got {mean.shape}"
+        )
     return w, x, y, mean, variance

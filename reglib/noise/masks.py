@@ -20,7 +20,17 @@ replica. Every entry of a mask is drawn independently of every other.
 
 import numpy as np
 
-from reglib._validate import as_array, axes, float_type, generator, integer, integers, number, replica_shape
+from reglib._validate import (
+    as_array,
+    axes,
+    float_type,
+    generator,
+    generators,
+    integer,
+    integers,
+    number,
+    replica_shape,
+)
 
 
 def bernoulli(rng, shape, rate):
@@ -32,7 +42,8 @@ def bernoulli(rng, shape, rate):
 
     Parameters
     ----------
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, or list of them
+        A list holds one a replica, for the first axis of ``shape``, each of which draws what it would draw alone.
     shape : tuple of int
     rate : float or ndarray, (S,)
         Probability to drop, in [0, 1). An array holds one rate a replica, and
@@ -44,20 +55,66 @@ def bernoulli(rng, shape, rate):
         The gate of Srivastava et al. (2014, Section 4), r ~ Bernoulli, whose p is
         the probability to keep: 1 - rate.
     """
-    generator("rng", rng)
+    several = generators("rng", rng)
     shape, rate = _shape(shape), _rate(rate)
+    if several is not None and shape[:1] != (len(several),):
+        raise ValueError(
+            f"rng must hold one generator for each of the replicas of shape {shape}, got {len(several)}"
+        )
     below = np.asarray(256 * (1 - rate))
     whole = np.minimum(np.floor(below), 255).astype(np.uint8)
     size = int(np.prod(shape))
-    random_bytes = rng.integers(2**64, size=-(-size // 8), dtype=np.uint64).view(np.uint8)[:size].reshape(shape)
+    random_bytes = (
+        _bytes(rng, size)
+        if several is None
+        else _side_by_side(_bytes, several, size // len(several))
+    )
+    random_bytes = random_bytes.reshape(shape)
     threshold = _per_replica(whole, shape)
     mask = random_bytes < threshold
     rest = below - whole
     if rest.any():
         undecided = np.flatnonzero(random_bytes == threshold)
-        probability = rest.ravel()[undecided // (size // rest.size)]
-        mask.ravel()[undecided] = rng.random(len(undecided)) < probability
+        if several is None:
+            chance, probability = (
+                rng.random(len(undecided)),
+                rest.ravel()[undecided // (size // rest.size)],
+            )
+        else:
+            own, rest = (
+                undecided // (size // len(several)),
+                np.broadcast_to(rest, len(several)),
+            )
+            undecided, own = (
+                undecided[rest[own] > 0],
+                own[rest[own] > 0],
+            )  # the others leave nothing undecided
+            counts = np.bincount(own, minlength=len(several))
+            chance, probability = (
+                _side_by_side(np.random.Generator.random, several, counts),
+                rest[own],
+            )
+        mask.ravel()[undecided] = chance < probability
     return mask
+
+
+def _bytes(rng, size):
+    """Draw bytes, as a part of whole words."""
+    return rng.integers(2**64, size=-(-size // 8), dtype=np.uint64).view(
+        np.uint8
+    )[:size]
+
+
+def _side_by_side(draw, several, sizes):
+    """Draw from several generators, and put the draws one behind the other."""
+    return np.concatenate(
+        [
+            draw(rng, size)
+            for rng, size in zip(
+                several, np.broadcast_to(sizes, len(several)), strict=True
+            )
+        ]
+    )
 
 
 def gaussian(rng, shape, rate, *, dtype=np.float64):
@@ -82,7 +139,9 @@ def gaussian(rng, shape, rate, *, dtype=np.float64):
     generator("rng", rng)
     shape, rate = _shape(shape), _rate(rate)
     dtype = float_type(dtype)
-    std = _per_replica(np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))), shape).astype(dtype)
+    std = _per_replica(
+        np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))), shape
+    ).astype(dtype)
     noise = rng.standard_normal(shape, dtype=dtype)
     noise *= std
     noise += 1
@@ -134,9 +193,13 @@ def noise_shape(shape, shared):
     shape = _shape(shape)
     named = axes("shared", shared)
     if any(not -len(shape) <= axis < len(shape) for axis in named):
-        raise ValueError(f"shared must name axes of the shape {shape}, got {shared!r}")
+        raise ValueError(
+            f"shared must name axes of the shape {shape}, got {shared!r}"
+        )
     named = {axis % len(shape) for axis in named}
-    return tuple(1 if axis in named else length for axis, length in enumerate(shape))
+    return tuple(
+        1 if axis in named else length for axis, length in enumerate(shape)
+    )
 
 
 def gate(name, mask):
@@ -145,7 +208,9 @@ def gate(name, mask):
     ``name`` stands in the error for anything else.
     """
     mask = as_array(name, mask)
-    if mask.dtype != bool and (mask.dtype.kind != "f" or not ((mask == 0) | (mask == 1)).all()):
+    if mask.dtype != bool and (
+        mask.dtype.kind != "f" or not ((mask == 0) | (mask == 1)).all()
+    ):
         raise TypeError(
             f"{name} must be of bool, or of floats that are all 0 or 1 (True keeps, False drops); got {mask.dtype}"
         )
@@ -159,7 +224,9 @@ def all_masks(n):
     """
     n = integer("n", n, low=1)
     if n > 20:
-        raise ValueError(f"n must be at most 20, for there are 2**n masks; got {n}")
+        raise ValueError(
+            f"n must be at most 20, for there are 2**n masks; got {n}"
+        )
     return (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
 
 
@@ -178,10 +245,14 @@ def probabilities(masks, rate):
     """
     masks = as_array("masks", masks)
     if masks.dtype != bool or masks.ndim == 0:
-        raise TypeError(f"masks must be an array of bool, (..., n); got {masks.dtype} of shape {masks.shape}")
+        raise TypeError(
+            f"masks must be an array of bool, (..., n); got {masks.dtype} of shape {masks.shape}"
+        )
     rate = np.asarray(_rate(rate))
     if rate.shape not in ((), masks.shape[-1:]):
-        raise ValueError(f"rate must be a number or have shape {masks.shape[-1:]}, one a unit; got {rate.shape}")
+        raise ValueError(
+            f"rate must be a number or have shape {masks.shape[-1:]}, one a unit; got {rate.shape}"
+        )
     return np.where(masks, 1 - rate, rate).prod(axis=-1)
 
 
@@ -197,4 +268,6 @@ def _rate(rate):
 
 def _per_replica(values, shape, name="rate"):
     """Return one value a replica in a shape that broadcasts to that of the mask."""
-    return replica_shape(name, values, "the mask", np.broadcast_to(values.dtype.type(0), shape))
+    return replica_shape(
+        name, values, "the mask", np.broadcast_to(values.dtype.type(0), shape)
+    )

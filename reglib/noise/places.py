@@ -41,7 +41,11 @@ def draw(rng, kinds, shapes, dtype=np.float64):
         For what is no kind of noise.
     """
     checked(kinds, shapes)
-    return {place: kinds[place].draw(rng, shape, dtype) for place, shape in shapes.items() if _acts(kinds, place)}
+    return {
+        place: kinds[place].draw(rng, shape, dtype)
+        for place, shape in shapes.items()
+        if _acts(kinds, place)
+    }
 
 
 def expected(kinds, shapes):
@@ -50,7 +54,9 @@ def expected(kinds, shapes):
     Only the places where inference needs a change: unscaled dropout, and zoneout. ``shapes`` is that of `draw`.
     """
     checked(kinds, shapes)
-    means = {place: kind.expected(shapes[place]) for place, kind in kinds.items()}
+    means = {
+        place: kind.expected(shapes[place]) for place, kind in kinds.items()
+    }
     return {place: mean for place, mean in means.items() if mean is not None}
 
 
@@ -60,9 +66,13 @@ def checked(kinds, shapes):
         instance(name, value, Mapping, "a dict by place")
     for place, kind in kinds.items():
         if place not in shapes:
-            raise ValueError(f"a place of noise must be one of {', '.join(map(repr, shapes))}; got {place!r}")
+            raise ValueError(
+                f"a place of noise must be one of {', '.join(map(repr, shapes))}; got {place!r}"
+            )
         if not isinstance(kind, Kind):
-            raise TypeError(f"the noise at {place!r} must be a kind of reglib.noise.kinds, got {kind!r}")
+            raise TypeError(
+                f"the noise at {place!r} must be a kind of reglib.noise.kinds, got {kind!r}"
+            )
     return kinds
 
 

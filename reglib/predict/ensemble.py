@@ -52,7 +52,9 @@ def geometric_mean(probabilities, weights=None):
         logs = np.tensordot(weights[used], np.log(probabilities[used]), axes=1)
     top = logs.max(axis=-1, keepdims=True)
     if np.isneginf(top).any():
-        raise ValueError("probabilities must leave a class that no network gives 0, in every prediction")
+        raise ValueError(
+            "probabilities must leave a class that no network gives 0, in every prediction"
+        )
     mean = np.exp(logs - top)
     return mean / mean.sum(axis=-1, keepdims=True)
 
@@ -87,10 +89,14 @@ def monte_carlo(predict, counts):
     function("predict", predict)
     counts = list(integers("counts", counts, low=1))
     if not counts or counts != sorted(set(counts)):
-        raise ValueError(f"counts must be one or more increasing numbers, got {counts}")
+        raise ValueError(
+            f"counts must be one or more increasing numbers, got {counts}"
+        )
     total, means = 0, []
     for k in range(1, counts[-1] + 1):
-        total = total + _not_negative("predict()", float_array("predict()", predict()))
+        total = total + _not_negative(
+            "predict()", float_array("predict()", predict())
+        )
         if k in counts:
             means.append(total / k)
     return np.stack(means)
@@ -99,7 +105,9 @@ def monte_carlo(predict, counts):
 def _not_negative(name, array):
     """Return the array unless a number in it is negative, which no probability is."""
     if array.min() < 0:
-        raise ValueError(f"{name} must not be negative, got {array.min():.3g}; did you pass logits?")
+        raise ValueError(
+            f"{name} must not be negative, got {array.min():.3g}; did you pass logits?"
+        )
     return array
 
 
@@ -107,13 +115,19 @@ def _checked(probabilities, weights):
     """Return predictions, and weights that sum to 1."""
     probabilities = float_array("probabilities", probabilities)
     if probabilities.ndim < 2 or 0 in probabilities.shape:
-        raise ValueError(f"probabilities must have shape (K, ..., C) with K and C above 0, got {probabilities.shape}")
+        raise ValueError(
+            f"probabilities must have shape (K, ..., C) with K and C above 0, got {probabilities.shape}"
+        )
     _not_negative("probabilities", probabilities)
     count = len(probabilities)
     if weights is None:
         return probabilities, np.full(count, 1 / count, probabilities.dtype)
     weights = float_array("weights", weights)
-    if weights.shape != (count,) or weights.min() < 0 or abs(weights.sum() - 1) > 1e-6:
+    if (
+        weights.shape != (count,)
+        or weights.min() < 0
+        or abs(weights.sum() - 1) > 1e-6
+    ):
         raise ValueError(
             f"weights must be {count} numbers, at least 0, with the sum 1; "
             f"got shape {weights.shape} and sum {weights.sum():.6g}"

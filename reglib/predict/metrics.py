@@ -25,7 +25,9 @@ def negative_log_likelihood(probabilities, labels):
     """
     probabilities, labels = _checked(probabilities, labels)
     with np.errstate(divide="ignore"):
-        return -np.log(_of_the_right_class(probabilities, labels)).mean(axis=-1)
+        return -np.log(_of_the_right_class(probabilities, labels)).mean(
+            axis=-1
+        )
 
 
 def brier_score(probabilities, labels):
@@ -91,27 +93,42 @@ def calibration_error(probabilities, labels, bins=15):
     0.25
     """
     count, confidence, right = reliability(probabilities, labels, bins)
-    return np.nansum(count * np.abs(right - confidence), axis=-1) / count.sum(axis=-1)
+    return np.nansum(count * np.abs(right - confidence), axis=-1) / count.sum(
+        axis=-1
+    )
 
 
 def _of_the_right_class(probabilities, labels):
-    return np.take_along_axis(probabilities, labels[..., None], axis=-1)[..., 0]
+    return np.take_along_axis(probabilities, labels[..., None], axis=-1)[
+        ..., 0
+    ]
 
 
 def _checked(probabilities, labels):
     """Return probabilities that are some, and labels of the same shape, in range."""
     probabilities = float_array("probabilities", probabilities)
     if probabilities.ndim < 2 or 0 in probabilities.shape:
-        raise ValueError(f"probabilities must have shape (..., B, C) and hold an example, got {probabilities.shape}")
+        raise ValueError(
+            f"probabilities must have shape (..., B, C) and hold an example, got {probabilities.shape}"
+        )
     tolerance = 100 * np.finfo(probabilities.dtype).eps
-    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=-1) - 1).max() > tolerance:
-        raise ValueError("probabilities must not be negative, and sum to 1 over the classes; did you pass logits?")
+    if (
+        probabilities.min() < 0
+        or np.abs(probabilities.sum(axis=-1) - 1).max() > tolerance
+    ):
+        raise ValueError(
+            "probabilities must not be negative, and sum to 1 over the classes; did you pass logits?"
+        )
     labels = as_array("labels", labels)
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, one class an example, got dtype {labels.dtype}")
+        raise TypeError(
+            f"labels must be integers, one class an example, got dtype {labels.dtype}"
+        )
     shape = probabilities.shape[:-1]
     if labels.shape not in (shape, shape[-1:]):
-        raise ValueError(f"labels must have shape {shape}, or {shape[-1:]} for all replicas; got {labels.shape}")
+        raise ValueError(
+            f"labels must have shape {shape}, or {shape[-1:]} for all replicas; got {labels.shape}"
+        )
     if labels.min() < 0 or labels.max() >= probabilities.shape[-1]:
         raise ValueError(
             f"labels must lie in 0, ..., {probabilities.shape[-1] - 1}; "

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reglib._validate import as_array, boolean, function, generators, instance, integer, integers, one_of, text
+from reglib._validate import (
+    as_array,
+    boolean,
+    function,
+    generators,
+    instance,
+    integer,
+    integers,
+    one_of,
+    text,
+)
 from reglib.train.losses import softmax_cross_entropy
 from reglib.train.technique import State, Technique, start, step
 from reglib.weights.parameters import each
@@ -38,7 +48,11 @@ class Minibatches:
     def per_epoch(self):
         """Number of batches in one epoch."""
         n = self.rows.shape[-1]
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        return (
+            n // self.batch_size
+            if self.drop_last
+            else -(-n // self.batch_size)
+        )
 
     def __len__(self):
         return self.per_epoch * self.epochs
@@ -50,12 +64,21 @@ class Minibatches:
             if not isinstance(self.seed, tuple):
                 order = each[0].permuted(self.rows, axis=-1)
             else:
-                order = np.stack([rng.permuted(rows) for rng, rows in zip(each, self.rows, strict=True)])
+                order = np.stack(
+                    [
+                        rng.permuted(rows)
+                        for rng, rows in zip(each, self.rows, strict=True)
+                    ]
+                )
             for i in range(self.per_epoch):
-                yield order[..., i * self.batch_size : (i + 1) * self.batch_size]
+                yield order[
+                    ..., i * self.batch_size : (i + 1) * self.batch_size
+                ]
 
 
-def minibatches(rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False):
+def minibatches(
+    rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False
+):
     """Return an iterable of index arrays that passes over the examples ``epochs`` times, in a new order each time.
 
     Parameters
@@ -80,23 +103,45 @@ def minibatches(rng, rows, batch_size, epochs=1, *, replicas=(), drop_last=False
         With a length; yields arrays of shape (B,), or (..., B) with one row a replica.
     """
     several = generators("rng", rng)
-    rows = np.arange(integer("rows", rows, low=1)) if not np.iterable(rows) else as_array("rows", rows)
+    rows = (
+        np.arange(integer("rows", rows, low=1))
+        if not np.iterable(rows)
+        else as_array("rows", rows)
+    )
     if rows.dtype.kind not in "iu" or not rows.size:
-        raise TypeError(f"rows must be a count or a non-empty integer array, got {rows.dtype} of shape {rows.shape}")
+        raise TypeError(
+            f"rows must be a count or a non-empty integer array, got {rows.dtype} of shape {rows.shape}"
+        )
     batch_size = integer("batch_size", batch_size, low=1)
     if batch_size > rows.shape[-1]:
-        raise ValueError(f"batch_size must be at most the number of rows, {rows.shape[-1]}; got {batch_size}")
+        raise ValueError(
+            f"batch_size must be at most the number of rows, {rows.shape[-1]}; got {batch_size}"
+        )
     replicas = integers("replicas", replicas, low=1)
     if replicas and rows.ndim > 1:
-        raise ValueError(f"replicas must be left out when rows has leading axes of its own; got shape {rows.shape}")
+        raise ValueError(
+            f"replicas must be left out when rows has leading axes of its own; got shape {rows.shape}"
+        )
     if several is not None:
-        if replicas or not several or rows.shape[:-1] not in ((), (len(several),)):
-            raise ValueError(f"rng must hold one generator for each of the replicas of rows; got {len(several)}")
+        if (
+            replicas
+            or not several
+            or rows.shape[:-1] not in ((), (len(several),))
+        ):
+            raise ValueError(
+                f"rng must hold one generator for each of the replicas of rows; got {len(several)}"
+            )
         rows = np.broadcast_to(rows, (len(several), rows.shape[-1]))
     rows = np.broadcast_to(rows, replicas + rows.shape)
     seeds = [int(one.integers(2**63)) for one in several or [rng]]
     seed = seeds[0] if several is None else tuple(seeds)
-    return Minibatches(rows, batch_size, integer("epochs", epochs, low=1), seed, boolean("drop_last", drop_last))
+    return Minibatches(
+        rows,
+        batch_size,
+        integer("epochs", epochs, low=1),
+        seed,
+        boolean("drop_last", drop_last),
+    )
 
 
 @dataclass(frozen=True)
@@ -220,16 +265,33 @@ def train(
     before = state
     loud = "ignore" if allow_divergence else "warn"
     with np.errstate(over=loud, invalid=loud):
-        for batch in batches if progress is None else _shown(progress, batches):
-            factor = 1.0 if schedule is None else schedule(len(losses) / len(batches))
+        for batch in (
+            batches if progress is None else _shown(progress, batches)
+        ):
+            factor = (
+                1.0
+                if schedule is None
+                else schedule(len(losses) / len(batches))
+            )
             parts = _parts(data, batch)
-            value, after = step(net, technique, optimizer, state, parts, rng, loss=loss, multiplier=factor)
+            value, after = step(
+                net,
+                technique,
+                optimizer,
+                state,
+                parts,
+                rng,
+                loss=loss,
+                multiplier=factor,
+            )
             alive = alive & np.isfinite(value)
             if not alive.all():
                 if not allow_divergence:
                     raise _diverged(alive, len(losses) + 1)
                 value = np.where(alive, value, np.nan)
-                state, after = (_mixed(alive, s, before) for s in (state, after))
+                state, after = (
+                    _mixed(alive, s, before) for s in (state, after)
+                )
             losses.append(value)
             if technique.penalty:  # which takes finite parameters only: a replica that has lost them stops here
                 alive = alive & _finite(after.params, np.ndim(value))
@@ -242,27 +304,43 @@ def train(
     return watch.finish(state, losses)
 
 
-def _check_options(batches, data, schedule, measures, early_stopping, progress):
+def _check_options(
+    batches, data, schedule, measures, early_stopping, progress
+):
     """Complain about what `train` cannot use."""
     if not np.iterable(batches):
-        raise TypeError(f"batches must be an iterable, for instance minibatches; got {batches!r}")
+        raise TypeError(
+            f"batches must be an iterable, for instance minibatches; got {batches!r}"
+        )
     if data is not None and not callable(data):
-        instance("data", data, tuple | list, "a tuple of arrays or a function of the batch")
+        instance(
+            "data",
+            data,
+            tuple | list,
+            "a tuple of arrays or a function of the batch",
+        )
     function("schedule", schedule, optional=True)
     function("progress", progress, optional=True)
     for name, measure in instance(
-        "measures", {} if measures is None else measures, Mapping, "a dict of functions"
+        "measures",
+        {} if measures is None else measures,
+        Mapping,
+        "a dict of functions",
     ).items():
         function(f"measures[{name!r}]", measure)
     if early_stopping is not None:
-        instance("early_stopping", early_stopping, EarlyStopping, "an EarlyStopping")
+        instance(
+            "early_stopping", early_stopping, EarlyStopping, "an EarlyStopping"
+        )
 
 
 def _shown(progress, batches):
     """Return the batches, wrapped to show the progress."""
     shown = progress(batches)
     if not np.iterable(shown):
-        raise TypeError(f"progress must return an iterable of the batches, got {shown!r}")
+        raise TypeError(
+            f"progress must return an iterable of the batches, got {shown!r}"
+        )
     return shown
 
 
@@ -275,18 +353,28 @@ def _parts(data, batch):
     try:
         return tuple(array[batch] for array in data)
     except (IndexError, TypeError):
-        raise ValueError(f"batches must index the first axis of the arrays in data, got {batch!r}") from None
+        raise ValueError(
+            f"batches must index the first axis of the arrays in data, got {batch!r}"
+        ) from None
 
 
 def _finite(params, axes):
     """Return whether all numbers of each replica, the leading ``axes``, are finite."""
     arrays = params.values() if isinstance(params, dict) else params
-    return np.all([np.isfinite(array).all(axis=tuple(range(axes, array.ndim))) for array in arrays], axis=0)
+    return np.all(
+        [
+            np.isfinite(array).all(axis=tuple(range(axes, array.ndim)))
+            for array in arrays
+        ],
+        axis=0,
+    )
 
 
 def _diverged(alive, step):
     """Return the error that names the replicas whose loss is infinite or NaN."""
-    who = f"of replicas {np.flatnonzero(~alive).tolist()} " if alive.ndim else ""
+    who = (
+        f"of replicas {np.flatnonzero(~alive).tolist()} " if alive.ndim else ""
+    )
     return DivergenceError(
         f"the loss {who}is not finite at step {step}; a smaller learning rate usually helps, "
         "and allow_divergence=True goes on with the others"
@@ -301,7 +389,11 @@ class _Watch:
         if self.measures:
             every = integer("every", every, low=1)
         if early_stopping is not None:
-            one_of("early_stopping.measure", early_stopping.measure, tuple(self.measures))
+            one_of(
+                "early_stopping.measure",
+                early_stopping.measure,
+                tuple(self.measures),
+            )
         self.every, self.rule = every, early_stopping
         self.steps, self.curves = [], {name: [] for name in self.measures}
         if self.measures:
@@ -323,11 +415,18 @@ class _Watch:
         if self.measures and self.steps[-1] != len(losses):
             self._measure(len(losses), state)
             self._stop_early(len(losses), state)
-        curves = {name: np.array(values) for name, values in self.curves.items()}
+        curves = {
+            name: np.array(values) for name, values in self.curves.items()
+        }
         taken = np.array(losses), np.array(self.steps, int), curves
         if self.rule is None:
             return Run(state.params, *taken, memory=state.memory)
-        return Run(self.best_state.params, *taken, self.best_step, self.best_state.memory)
+        return Run(
+            self.best_state.params,
+            *taken,
+            self.best_step,
+            self.best_state.memory,
+        )
 
     def _measure(self, step, state):
         self.steps.append(step)
@@ -337,7 +436,11 @@ class _Watch:
     def _current(self, rule):
         """Return the newest measurement that early stopping goes by, as larger is better."""
         value = np.asarray(self.curves[rule.measure][-1], float)
-        return np.where(np.isnan(value), -np.inf, value if rule.better == "higher" else -value)
+        return np.where(
+            np.isnan(value),
+            -np.inf,
+            value if rule.better == "higher" else -value,
+        )
 
     def _stop_early(self, step, state):
         """Update the best parameters of the replicas still active; return whether none is."""
@@ -348,7 +451,9 @@ class _Watch:
         self.best = np.where(improved, value, self.best)
         self.best_step = np.where(improved, step, self.best_step)
         self.best_state = _mixed(improved, state, self.best_state)
-        self.active = self.active & (step - self.best_step < self.rule.patience * self.every)
+        self.active = self.active & (
+            step - self.best_step < self.rule.patience * self.every
+        )
         return not self.active.any()
 
 
@@ -362,7 +467,10 @@ def _mixed(mask, new, old):
         return new
     if not mask.any():
         return old._replace(slots=new.slots)
-    memory = {key: _keep(mask, entry, old.memory.get(key, entry)) for key, entry in new.memory.items()}
+    memory = {
+        key: _keep(mask, entry, old.memory.get(key, entry))
+        for key, entry in new.memory.items()
+    }
     return State(_keep(mask, new.params, old.params), new.slots, memory)
 
 
@@ -372,4 +480,6 @@ def _keep(mask, new, old):
         return each(lambda after, before: _keep(mask, after, before), new, old)
     if np.shape(new)[: mask.ndim] != mask.shape:
         return new
-    return np.where(mask.reshape(mask.shape + (1,) * (np.ndim(new) - mask.ndim)), new, old)
+    return np.where(
+        mask.reshape(mask.shape + (1,) * (np.ndim(new) - mask.ndim)), new, old
+    )

@@ -29,10 +29,14 @@ def squared_error(prediction, target):
     target = float_array("target", target, finite=False)
     shape, shared = prediction.shape, prediction.shape[-2:]
     if target.shape not in (shape, shared):
-        raise ValueError(f"target must have shape {shape}, or {shared} for all replicas; got {target.shape}")
+        raise ValueError(
+            f"target must have shape {shape}, or {shared} for all replicas; got {target.shape}"
+        )
     batch = prediction.shape[-2]
     residual = prediction - target
-    return (residual * residual).sum(axis=(-2, -1)) / (2 * batch), residual / batch
+    return (residual * residual).sum(axis=(-2, -1)) / (
+        2 * batch
+    ), residual / batch
 
 
 def softmax_cross_entropy(logits, targets):
@@ -59,17 +63,27 @@ def softmax_cross_entropy(logits, targets):
     logits = _predicted("logits", logits, "(..., B, C)")
     targets = as_array("targets", targets)
     soft = targets.dtype.kind == "f"
-    targets = _probabilities(targets, logits) if soft else _classes(targets, logits.shape)[..., None]
+    targets = (
+        _probabilities(targets, logits)
+        if soft
+        else _classes(targets, logits.shape)[..., None]
+    )
     batch = logits.shape[-2]
     shifted = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
     grad = e / (total * batch)
     if soft:
-        loss = (np.log(total) * targets - shifted * targets).sum(axis=(-2, -1)) / batch
+        loss = (np.log(total) * targets - shifted * targets).sum(
+            axis=(-2, -1)
+        ) / batch
         return loss, grad - targets / batch
-    loss = (np.log(total) - np.take_along_axis(shifted, targets, axis=-1)).sum(axis=(-2, -1)) / batch
-    right = np.take_along_axis(grad, targets, axis=-1) - grad.dtype.type(1 / batch)
+    loss = (np.log(total) - np.take_along_axis(shifted, targets, axis=-1)).sum(
+        axis=(-2, -1)
+    ) / batch
+    right = np.take_along_axis(grad, targets, axis=-1) - grad.dtype.type(
+        1 / batch
+    )
     np.put_along_axis(grad, targets, right, axis=-1)
     return loss, grad
 
@@ -78,14 +92,18 @@ def _predicted(name, array, axes):
     """Return the first argument of a loss as an array with a batch of at least one."""
     array = float_array(name, array, finite=False)
     if array.ndim < 2 or 0 in array.shape[-2:]:
-        raise ValueError(f"{name} must have shape {axes} with at least one entry on either axis, got {array.shape}")
+        raise ValueError(
+            f"{name} must have shape {axes} with at least one entry on either axis, got {array.shape}"
+        )
     return array
 
 
 def _classes(labels, shape):
     """Return integer labels in range, one for each row of logits of the given shape."""
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"targets must be integers, one class an example, or probabilities; got dtype {labels.dtype}")
+        raise TypeError(
+            f"targets must be integers, one class an example, or probabilities; got dtype {labels.dtype}"
+        )
     if labels.shape not in (shape[:-1], shape[-2:-1]):
         raise ValueError(
             f"targets must have shape {shape[:-1]}, or {shape[-2:-1]} for all replicas; got {labels.shape}"
@@ -105,6 +123,10 @@ def _probabilities(targets, logits):
             f"targets must have shape {logits.shape}, or {logits.shape[-2:]} for all replicas; got {targets.shape}"
         )
     tolerance = 100 * np.finfo(targets.dtype).eps
-    if (targets < 0).any() or (np.abs(targets.sum(axis=-1) - 1) > tolerance).any():
-        raise ValueError("targets must not be negative, and sum to 1 over the classes")
+    if (targets < 0).any() or (
+        np.abs(targets.sum(axis=-1) - 1) > tolerance
+    ).any():
+        raise ValueError(
+            "targets must not be negative, and sum to 1 over the classes"
+        )
     return targets.astype(logits.dtype, copy=False)

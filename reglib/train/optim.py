@@ -40,7 +40,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import boolean, float_array, number, one_of, replica_shape
+from reglib._validate import (
+    boolean,
+    float_array,
+    number,
+    one_of,
+    replica_shape,
+)
 from reglib._values import Value
 from reglib.weights.parameters import choose, each, words
 
@@ -84,7 +90,10 @@ class Optimizer(Value):
         """
         params = _floats("params", params)
         self._decayed(params)
-        zeros = each(lambda w: tuple(np.zeros_like(w) for _ in range(self._memory())), params)
+        zeros = each(
+            lambda w: tuple(np.zeros_like(w) for _ in range(self._memory())),
+            params,
+        )
         return State(each(lambda w: 0, params), zeros)
 
     def step(self, params, grads, state, *, multiplier=1.0):
@@ -106,9 +115,16 @@ class Optimizer(Value):
         """
         params = _floats("params", params)
         grads = _matching(params, grads)
-        if not isinstance(state, State) or _shapes(state) != each(lambda w: (w.shape,) * self._memory(), params):
-            raise ValueError(f"state must come from init with the same {len(params)} parameters; got {state!r}")
-        multiplier, decayed = number("multiplier", multiplier, low=0), self._decayed(params)
+        if not isinstance(state, State) or _shapes(state) != each(
+            lambda w: (w.shape,) * self._memory(), params
+        ):
+            raise ValueError(
+                f"state must come from init with the same {len(params)} parameters; got {state!r}"
+            )
+        multiplier, decayed = (
+            number("multiplier", multiplier, low=0),
+            self._decayed(params),
+        )
 
         def one(w, g, decays, count, slots):
             if g is None:
@@ -119,7 +135,10 @@ class Optimizer(Value):
             return w - change, count + 1, slots
 
         done = each(one, params, grads, decayed, state.counts, state.slots)
-        new, counts, slots = (each(lambda entry, part=part: entry[part], done) for part in range(3))
+        new, counts, slots = (
+            each(lambda entry, part=part: entry[part], done)
+            for part in range(3)
+        )
         return new, State(counts, slots)
 
     def _memory(self) -> int:
@@ -136,8 +155,18 @@ class Optimizer(Value):
             g = g + 2 * self._of(w, "l2") * w
         if np.any(self.weight_decay):
             if self.decoupled:
-                rate = self._of(w, "learning_rate") if self.scale_decay else w.dtype.type(1)
-                w = w - rate * w.dtype.type(multiplier) * self._of(w, "weight_decay") * w
+                rate = (
+                    self._of(w, "learning_rate")
+                    if self.scale_decay
+                    else w.dtype.type(1)
+                )
+                w = (
+                    w
+                    - rate
+                    * w.dtype.type(multiplier)
+                    * self._of(w, "weight_decay")
+                    * w
+                )
             else:
                 g = g + self._of(w, "weight_decay") * w
         return w, g
@@ -147,7 +176,12 @@ class Optimizer(Value):
 
         The function is computed in float64 and rounded once: 1 - 0.999 in float32 would be 0.1% off.
         """
-        return replica_shape(name, function(np.asarray(getattr(self, name))), "each parameter", w)
+        return replica_shape(
+            name,
+            function(np.asarray(getattr(self, name))),
+            "each parameter",
+            w,
+        )
 
     def _decayed(self, params):
         """Return, for each parameter, whether ``l2`` and ``weight_decay`` act on it."""
@@ -167,7 +201,9 @@ class Optimizer(Value):
 
     def _set(self, name, **limits):
         """Validate one hyperparameter and store it."""
-        self._store(name, number(name, getattr(self, name), replicas=True, **limits))
+        self._store(
+            name, number(name, getattr(self, name), replicas=True, **limits)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +256,9 @@ class SGD(Optimizer):
         self._check()
         self._set("momentum", low=0, high=1, high_open=True)
         if self.nesterov and not np.all(np.asarray(self.momentum) > 0):
-            raise ValueError(f"nesterov=True needs momentum above 0, got momentum={self.momentum!r}")
+            raise ValueError(
+                f"nesterov=True needs momentum above 0, got momentum={self.momentum!r}"
+            )
 
     def _memory(self):
         return int(np.any(np.asarray(self.momentum) > 0))
@@ -288,15 +326,28 @@ class Adam(Optimizer):
         return 2
 
     def _change(self, w, g, slots, rate, count):
-        beta1, beta2, epsilon = (self._of(w, name) for name in ("beta1", "beta2", "epsilon"))
+        beta1, beta2, epsilon = (
+            self._of(w, name) for name in ("beta1", "beta2", "epsilon")
+        )
         m = beta1 * slots[0] + self._of(w, "beta1", lambda beta: 1 - beta) * g
-        v = beta2 * slots[1] + self._of(w, "beta2", lambda beta: 1 - beta) * g**2
-        first, second = (self._of(w, name, lambda beta: 1 - beta**count) for name in ("beta1", "beta2"))
+        v = (
+            beta2 * slots[1]
+            + self._of(w, "beta2", lambda beta: 1 - beta) * g**2
+        )
+        first, second = (
+            self._of(w, name, lambda beta: 1 - beta**count)
+            for name in ("beta1", "beta2")
+        )
         if not np.all(epsilon > 0):
-            raise ValueError(f"epsilon must stay above 0 in the parameters' dtype, {w.dtype}; got {self.epsilon!r}")
+            raise ValueError(
+                f"epsilon must stay above 0 in the parameters' dtype, {w.dtype}; got {self.epsilon!r}"
+            )
         if self.epsilon_at == "corrected":
             return rate * (m / first) / (np.sqrt(v / second) + epsilon), (m, v)
-        return rate * np.sqrt(second) / first * m / (np.sqrt(v) + epsilon), (m, v)
+        return rate * np.sqrt(second) / first * m / (np.sqrt(v) + epsilon), (
+            m,
+            v,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,21 +383,43 @@ class AdamW(Adam):
 def _floats(name, arrays):
     """Return float arrays by name or in a list, or say what is wrong with which."""
     if isinstance(arrays, dict):
-        return {key: float_array(key, array, finite=False) for key, array in arrays.items()}
+        return {
+            key: float_array(key, array, finite=False)
+            for key, array in arrays.items()
+        }
     if not isinstance(arrays, list | tuple):
-        raise TypeError(f"{name} must be a dict or a list of arrays, got {type(arrays).__name__}")
-    return [float_array(f"{name}[{index}]", array, finite=False) for index, array in enumerate(arrays)]
+        raise TypeError(
+            f"{name} must be a dict or a list of arrays, got {type(arrays).__name__}"
+        )
+    return [
+        float_array(f"{name}[{index}]", array, finite=False)
+        for index, array in enumerate(arrays)
+    ]
 
 
 def _matching(params, grads):
     """Return the gradients if each is None or has the shape and dtype of its parameter."""
     if not isinstance(grads, dict | list | tuple):
-        raise TypeError(f"grads must be a dict or a list of arrays, got {type(grads).__name__}")
+        raise TypeError(
+            f"grads must be a dict or a list of arrays, got {type(grads).__name__}"
+        )
     named = isinstance(params, dict)
-    if named != isinstance(grads, dict) or (list(params) != list(grads) if named else len(params) != len(grads)):
-        expected = f"the names {', '.join(params)}" if named else f"{len(params)} arrays"
-        got = ", ".join(map(str, grads)) if isinstance(grads, dict) else f"{type(grads).__name__} of {len(grads)}"
-        raise ValueError(f"grads must have {expected}, as params has; got {got}")
+    if named != isinstance(grads, dict) or (
+        list(params) != list(grads) if named else len(params) != len(grads)
+    ):
+        expected = (
+            f"the names {', '.join(params)}"
+            if named
+            else f"{len(params)} arrays"
+        )
+        got = (
+            ", ".join(map(str, grads))
+            if isinstance(grads, dict)
+            else f"{type(grads).__name__} of {len(grads)}"
+        )
+        raise ValueError(
+            f"grads must have {expected}, as params has; got {got}"
+        )
     found = {}
     for key, w in params.items() if named else enumerate(params):
         name = f"the gradient of {key}" if named else f"grads[{key}]"
@@ -354,13 +427,19 @@ def _matching(params, grads):
         if g is not None:
             g = float_array(name, g, finite=False)
             if g.shape != w.shape:
-                raise ValueError(f"{name} must have the parameter's shape, {w.shape}; got {g.shape}")
+                raise ValueError(
+                    f"{name} must have the parameter's shape, {w.shape}; got {g.shape}"
+                )
             if g.dtype != w.dtype:
-                raise TypeError(f"{name} must have the parameter's dtype, {w.dtype}; got {g.dtype}")
+                raise TypeError(
+                    f"{name} must have the parameter's dtype, {w.dtype}; got {g.dtype}"
+                )
         found[key] = g
     return found if named else list(found.values())
 
 
 def _shapes(state):
     """Return the shapes of what is remembered, parameter by parameter."""
-    return each(lambda slots: tuple(memory.shape for memory in slots), state.slots)
+    return each(
+        lambda slots: tuple(memory.shape for memory in slots), state.slots
+    )

@@ -83,11 +83,18 @@ class Technique(Value):
         penalties = _several(self.penalty)
         for penalty in penalties:
             if not isinstance(penalty, Penalty):
-                raise TypeError(f"penalty must be a penalty of reglib.weights.penalties, got {penalty!r}")
+                raise TypeError(
+                    f"penalty must be a penalty of reglib.weights.penalties, got {penalty!r}"
+                )
         self._store("penalty", penalties)
-        _callables("weights, loss, slope and predict", [f for f in self._single() if f is not None])
+        _callables(
+            "weights, loss, slope and predict",
+            [f for f in self._single() if f is not None],
+        )
         if not isinstance(self.noise, Mapping):
-            raise TypeError(f"noise must be a dict of kinds by place, got {self.noise!r}")
+            raise TypeError(
+                f"noise must be a dict of kinds by place, got {self.noise!r}"
+            )
         self._store("noise", dict(places.checked(self.noise, self.noise)))
         boolean("proximal", self.proximal)
         if self.proximal and not penalties:
@@ -97,7 +104,10 @@ class Technique(Value):
         return self.weights, self.loss, self.slope, self.predict
 
     def _content(self):
-        return tuple(frozenset(part.items()) if isinstance(part, dict) else part for part in super()._content())
+        return tuple(
+            frozenset(part.items()) if isinstance(part, dict) else part
+            for part in super()._content()
+        )
 
     def output(self, net, params, x, memory=None, *, rng=None, **options):
         """Return the network's output at prediction, which is what ``predict`` says.
@@ -120,7 +130,9 @@ class Technique(Value):
 
         if self.predict is None:
             return forward(params, x)
-        return self.predict(rng, forward, x, params, {} if memory is None else memory)
+        return self.predict(
+            rng, forward, x, params, {} if memory is None else memory
+        )
 
 
 class State(NamedTuple):
@@ -131,7 +143,9 @@ class State(NamedTuple):
     memory: dict
 
 
-def value_and_grads(net, params, x, y, *, noise=None, loss=softmax_cross_entropy, steps=None):
+def value_and_grads(
+    net, params, x, y, *, noise=None, loss=softmax_cross_entropy, steps=None
+):
     """Return the data loss of a batch, one number a replica, and the gradients of all parameters.
 
     Parameters
@@ -158,7 +172,17 @@ def value_and_grads(net, params, x, y, *, noise=None, loss=softmax_cross_entropy
     return value, net.backward(params, cache, grad)
 
 
-def step(net, technique, optimizer, state, batch, rng=None, *, loss=softmax_cross_entropy, multiplier=1.0):
+def step(
+    net,
+    technique,
+    optimizer,
+    state,
+    batch,
+    rng=None,
+    *,
+    loss=softmax_cross_entropy,
+    multiplier=1.0,
+):
     """Take one training step; every technique acts at its place.
 
     Parameters
@@ -185,28 +209,45 @@ def step(net, technique, optimizer, state, batch, rng=None, *, loss=softmax_cros
     state : State
     """
     _checked(net, technique, optimizer, loss)
-    params, slots, memory = instance("state", state, State, "a State, from start or from the step before")
+    params, slots, memory = instance(
+        "state", state, State, "a State, from start or from the step before"
+    )
     if rng is not None:
         generators("rng", rng)
     instance("batch", batch, tuple | list, "a tuple (x, y) or (x, y, steps)")
     if hasattr(net, "places") and len(batch) not in (2, 3):
-        raise ValueError(f"batch must be (x, y) or (x, y, steps), got {len(batch)} parts")
+        raise ValueError(
+            f"batch must be (x, y) or (x, y, steps), got {len(batch)} parts"
+        )
     for change in technique.data:
         batch = (*change(rng, *batch[:2]), *batch[2:])
     noise, memory = _drawn(net, technique, params, batch, rng), dict(memory)
-    use = technique.weights(rng, params, memory) if technique.weights else _as_they_are
+    use = (
+        technique.weights(rng, params, memory)
+        if technique.weights
+        else _as_they_are
+    )
 
     def slope(params):
         used, pullback = use(params)
-        value, grads = _gradient(net, used, batch, noise, technique.loss or loss)
+        value, grads = _gradient(
+            net, used, batch, noise, technique.loss or loss
+        )
         return value, pullback(grads)
 
-    value, grads = technique.slope(slope, params) if technique.slope else slope(params)
+    value, grads = (
+        technique.slope(slope, params) if technique.slope else slope(params)
+    )
     for penalty in () if technique.proximal else technique.penalty:
         grads = each(_sum, grads, penalty.gradient(params))
     params, slots = optimizer.step(params, grads, slots, multiplier=multiplier)
     for penalty in technique.penalty if technique.proximal else ():
-        params = each(_trained, params, _near(penalty, params, optimizer.learning_rate * multiplier), grads)
+        params = each(
+            _trained,
+            params,
+            _near(penalty, params, optimizer.learning_rate * multiplier),
+            grads,
+        )
     for change in technique.between:
         params, memory = change(params, memory)
     return value, State(params, slots, memory)
@@ -215,10 +256,19 @@ def step(net, technique, optimizer, state, batch, rng=None, *, loss=softmax_cros
 def start(technique, optimizer, params):
     """Return the `State` before the first step from ``params``; check that ``technique`` and ``optimizer`` fit."""
     instance("technique", technique, Technique, "a Technique")
-    instance("optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim")
-    plain = isinstance(optimizer, SGD) and not getattr(optimizer.momentum, "any", lambda: optimizer.momentum)()
+    instance(
+        "optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim"
+    )
+    plain = (
+        isinstance(optimizer, SGD)
+        and not getattr(
+            optimizer.momentum, "any", lambda: optimizer.momentum
+        )()
+    )
     if technique.proximal and not plain:
-        raise ValueError(f"proximal=True needs SGD without momentum, got {optimizer!r}")
+        raise ValueError(
+            f"proximal=True needs SGD without momentum, got {optimizer!r}"
+        )
     return State(params, optimizer.init(params), {})
 
 
@@ -231,18 +281,26 @@ def _network(net):
 def _checked(net, technique, optimizer, loss):
     """Complain about the parts of a step that are none; their numbers were checked when they were made."""
     if isinstance(net, type) or not (hasattr(net, "places") or callable(net)):
-        raise TypeError(f"net must be a network of reglib.nets or a function, got {net!r}")
+        raise TypeError(
+            f"net must be a network of reglib.nets or a function, got {net!r}"
+        )
     instance("technique", technique, Technique, "a Technique")
-    instance("optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim")
+    instance(
+        "optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim"
+    )
     function("loss", loss)
 
 
 def _drawn(net, technique, params, batch, rng):
     """Return the noise of this step; None for a model that is a function."""
     if hasattr(net, "places"):
-        return places.draw(rng, technique.noise, net.places(params, batch[0]), _dtype(params))
+        return places.draw(
+            rng, technique.noise, net.places(params, batch[0]), _dtype(params)
+        )
     if technique.noise or technique.loss:
-        raise ValueError("noise and loss of a technique need a network of reglib.nets, got a function")
+        raise ValueError(
+            "noise and loss of a technique need a network of reglib.nets, got a function"
+        )
     return None
 
 
@@ -255,7 +313,15 @@ def _gradient(net, params, batch, noise, loss):
     """Return the loss of a batch and its gradient, of a network or of a function."""
     if hasattr(net, "places"):
         x, y, *steps = batch
-        return value_and_grads(net, params, x, y, noise=noise, loss=loss, steps=steps[0] if steps else None)
+        return value_and_grads(
+            net,
+            params,
+            x,
+            y,
+            noise=noise,
+            loss=loss,
+            steps=steps[0] if steps else None,
+        )
     return net(params, *batch)
 
 
@@ -266,8 +332,14 @@ def _sum(gradient, slope):
 
 def _near(penalty, params, rate):
     """Return the proximal step; what is infinite or NaN stays, for `reglib.train.loop.train` to see."""
-    finite = each(lambda w: np.where(np.isfinite(w), w, w.dtype.type(0)), params)
-    return each(lambda w, near: np.where(np.isfinite(w), near, w), params, penalty.prox(finite, rate))
+    finite = each(
+        lambda w: np.where(np.isfinite(w), w, w.dtype.type(0)), params
+    )
+    return each(
+        lambda w, near: np.where(np.isfinite(w), near, w),
+        params,
+        penalty.prox(finite, rate),
+    )
 
 
 def _trained(old, new, gradient):
@@ -282,7 +354,13 @@ def _dtype(params):
 
 def _several(given):
     """Return a tuple of what is one or several; None is none."""
-    return tuple(given) if isinstance(given, list | tuple) else () if given is None else (given,)
+    return (
+        tuple(given)
+        if isinstance(given, list | tuple)
+        else ()
+        if given is None
+        else (given,)
+    )
 
 
 def _callables(name, functions):

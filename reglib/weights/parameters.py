@@ -22,7 +22,13 @@ from typing import Any
 from reglib._validate import function as checked_function
 from reglib._validate import instance, text
 
-ROLES = {"w": "weight", "b": "bias", "gain": "gain", "shift": "shift", "log_alpha": "strength"}
+ROLES = {
+    "w": "weight",
+    "b": "bias",
+    "gain": "gain",
+    "shift": "shift",
+    "log_alpha": "strength",
+}
 PLACES = {"x": "input", "h": "recurrent", "out": "output"}
 _NAME = re.compile(rf"(?:.*\.)?({'|'.join(ROLES)})(?:\d*|_(\w+))")
 
@@ -65,7 +71,9 @@ def choose(params, on="weight"):
     instance("params", params, dict | list | tuple, "a dict by name or a list")
     if not isinstance(params, dict):
         if chosen != ("all",):
-            raise TypeError(f'params must be a dict by name where on chooses some of them, or on="all"; got {on!r}')
+            raise TypeError(
+                f'params must be a dict by name where on chooses some of them, or on="all"; got {on!r}'
+            )
         return list(range(len(params)))
     known = {name: {"all", name, role(name), place(name)} for name in params}
     for word in chosen:
@@ -73,15 +81,23 @@ def choose(params, on="weight"):
             raise ValueError(
                 f"on must hold roles, places or names of the parameters {', '.join(params)}, or be 'all'; got {word!r}"
             )
-    return [name for name, answers in known.items() if answers.intersection(chosen)]
+    return [
+        name for name, answers in known.items() if answers.intersection(chosen)
+    ]
 
 
 def words(name, on):
     """Return a choice, a word or a tuple of them; complain, by the argument's ``name``, where ``on`` is neither."""
     if isinstance(on, str):
         return on
-    if not isinstance(on, list | tuple) or not on or not all(isinstance(word, str) for word in on):
-        raise TypeError(f"{name} must be a role, a place or a name of parameters, or a tuple of these; got {on!r}")
+    if (
+        not isinstance(on, list | tuple)
+        or not on
+        or not all(isinstance(word, str) for word in on)
+    ):
+        raise TypeError(
+            f"{name} must be a role, a place or a name of parameters, or a tuple of these; got {on!r}"
+        )
     return tuple(on)
 
 
@@ -103,9 +119,21 @@ def each(function, params, *others) -> Any:
     if isinstance(params, dict):
         for other in others:
             if not isinstance(other, dict) or other.keys() != params.keys():
-                raise ValueError(f"others must have the names of params, {', '.join(map(str, params))}; got {other!r}")
-        return {name: function(entry, *(other[name] for other in others)) for name, entry in params.items()}
+                raise ValueError(
+                    f"others must have the names of params, {', '.join(map(str, params))}; got {other!r}"
+                )
+        return {
+            name: function(entry, *(other[name] for other in others))
+            for name, entry in params.items()
+        }
     instance("params", params, list | tuple, "a dict by name or a list")
-    if any(not isinstance(other, list | tuple) or len(other) != len(params) for other in others):
-        raise ValueError(f"others must be lists as long as params, {len(params)}")
-    return [function(*entries) for entries in zip(params, *others, strict=True)]
+    if any(
+        not isinstance(other, list | tuple) or len(other) != len(params)
+        for other in others
+    ):
+        raise ValueError(
+            f"others must be lists as long as params, {len(params)}"
+        )
+    return [
+        function(*entries) for entries in zip(params, *others, strict=True)
+    ]

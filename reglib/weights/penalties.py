@@ -24,7 +24,14 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 
 import numpy as np
 
-from reglib._validate import as_array, float_array, integers, number, one_of, replica_shape
+from reglib._validate import (
+    as_array,
+    float_array,
+    integers,
+    number,
+    one_of,
+    replica_shape,
+)
 from reglib._values import Value
 from reglib.weights.parameters import choose, words
 
@@ -83,8 +90,12 @@ def group_soft_threshold(w, threshold, groups):
     """
     w, groups = float_array("w", w), _labels(groups)
     if groups.ndim != 1 or w.shape[-1:] != groups.shape:
-        raise ValueError(f"groups must have shape {w.shape[-1:]}, the last axis of w; got {groups.shape}")
-    thresholds = _thresholds(threshold, (*w.shape[:-1], int(groups.max()) + 1), w.dtype)
+        raise ValueError(
+            f"groups must have shape {w.shape[-1:]}, the last axis of w; got {groups.shape}"
+        )
+    thresholds = _thresholds(
+        threshold, (*w.shape[:-1], int(groups.max()) + 1), w.dtype
+    )
     return _group_soft(w[..., None], thresholds, groups)[..., 0]
 
 
@@ -96,7 +107,10 @@ class Penalty(Value):
 
     def __post_init__(self):
         """Check the strengths; a plain number beside an array stands for every replica."""
-        values = {name: number(name, value, low=0, replicas=True) for name, value in self.strengths.items()}
+        values = {
+            name: number(name, value, low=0, replicas=True)
+            for name, value in self.strengths.items()
+        }
         shapes = {np.shape(value) for value in values.values()} - {()}
         if len(shapes) > 1:
             raise ValueError(
@@ -104,7 +118,12 @@ class Penalty(Value):
                 f"got shapes {' and '.join(str(np.shape(value)) for value in values.values())}"
             )
         for name, value in values.items():
-            self._store(name, np.broadcast_to(value, next(iter(shapes))) if shapes else value)
+            self._store(
+                name,
+                np.broadcast_to(value, next(iter(shapes)))
+                if shapes
+                else value,
+            )
         self._store("on", words("on", self.on))
 
     def value(self, w):
@@ -133,7 +152,12 @@ class Penalty(Value):
         """
         if isinstance(w, dict):
             chosen = choose(w, self.on)
-            return {name: self.gradient(part) if name in chosen else np.zeros_like(part) for name, part in w.items()}
+            return {
+                name: self.gradient(part)
+                if name in chosen
+                else np.zeros_like(part)
+                for name, part in w.items()
+            }
         if isinstance(w, list | tuple):
             return [self.gradient(part) for part in w]
         w = float_array("w", w)
@@ -158,39 +182,66 @@ class Penalty(Value):
         """
         if isinstance(w, dict):
             chosen = choose(w, self.on)
-            return {name: self.prox(part, step) if name in chosen else part for name, part in w.items()}
+            return {
+                name: self.prox(part, step) if name in chosen else part
+                for name, part in w.items()
+            }
         if isinstance(w, list | tuple):
             return [self.prox(part, step) for part in w]
         step = number("step", step, low=0, low_open=True, replicas=True)
         if np.ndim(step) and not self.replicas:
             return self.for_replicas(np.shape(step)).prox(w, step)
         w = float_array("w", w)
-        return self._nearest(w, replica_shape("step", step, "w", w), **self.broadcast(w))
+        return self._nearest(
+            w, replica_shape("step", step, "w", w), **self.broadcast(w)
+        )
 
     def for_replicas(self, shape):
         """Return the same penalty with its strengths repeated to ``shape``, one for each replica."""
         shape = integers("shape", shape, low=0)
         if self.replicas not in ((), shape):
-            raise ValueError(f"shape must be that of the strengths, {self.replicas}; got {shape}")
-        return replace(self, **{name: np.broadcast_to(value, shape) for name, value in self.strengths.items()})
+            raise ValueError(
+                f"shape must be that of the strengths, {self.replicas}; got {shape}"
+            )
+        return replace(
+            self,
+            **{
+                name: np.broadcast_to(value, shape)
+                for name, value in self.strengths.items()
+            },
+        )
 
     def take(self, index):
         """Return the same penalty for the chosen replicas only."""
         if isinstance(index, slice):
             index = np.arange(len(np.empty(self.replicas)))[index]
         index = as_array("index", index)
-        if index.dtype.kind not in "iu" and (index.dtype != bool or index.shape != self.replicas):
+        if index.dtype.kind not in "iu" and (
+            index.dtype != bool or index.shape != self.replicas
+        ):
             raise TypeError(
                 f"index must hold integers, or one bool a replica; got {index.dtype} of shape {index.shape}"
             )
-        if index.dtype != bool and (not self.replicas or not np.all((index >= 0) & (index < self.replicas[0]))):
-            raise ValueError(f"index must choose among the replicas {self.replicas}, got {index.tolist()}")
-        return replace(self, **{name: value[index] for name, value in self.strengths.items()})
+        if index.dtype != bool and (
+            not self.replicas
+            or not np.all((index >= 0) & (index < self.replicas[0]))
+        ):
+            raise ValueError(
+                f"index must choose among the replicas {self.replicas}, got {index.tolist()}"
+            )
+        return replace(
+            self,
+            **{name: value[index] for name, value in self.strengths.items()},
+        )
 
     @property
     def strengths(self):
         """The strengths by name, a dict such as ``{"l1": 0.1}``."""
-        return {name: getattr(self, name) for name in ("l1", "l2") if hasattr(self, name)}
+        return {
+            name: getattr(self, name)
+            for name in ("l1", "l2")
+            if hasattr(self, name)
+        }
 
     @property
     def replicas(self):
@@ -200,7 +251,10 @@ class Penalty(Value):
     def broadcast(self, w):
         """The strengths by name, shaped so that they broadcast against the array ``w``."""
         w = float_array("w", w, finite=False)
-        return {name: replica_shape(name, value, "w", w) for name, value in self.strengths.items()}
+        return {
+            name: replica_shape(name, value, "w", w)
+            for name, value in self.strengths.items()
+        }
 
     def _cost(self, w, **strengths):
         """Return what each entry costs, or each group."""
@@ -365,12 +419,19 @@ class GroupLasso(Penalty):
     def _slope(self, w, l1):
         rows, roots = self._rows(w)
         norms = _norms(rows, self.groups)
-        factors = np.divide(self._per_group(l1) * roots, norms, out=np.zeros_like(norms), where=norms > 0)
+        factors = np.divide(
+            self._per_group(l1) * roots,
+            norms,
+            out=np.zeros_like(norms),
+            where=norms > 0,
+        )
         return (rows * _spread(factors, self.groups)).reshape(w.shape)
 
     def _nearest(self, w, step, l1):
         rows, roots = self._rows(w)
-        return _group_soft(rows, self._per_group(step * l1) * roots, self.groups).reshape(w.shape)
+        return _group_soft(
+            rows, self._per_group(step * l1) * roots, self.groups
+        ).reshape(w.shape)
 
     def scaled_norms(self, w):
         """Return ``||w_g||_2 / sqrt(n_g)`` for each group, shape (G,) or (S, G)."""
@@ -385,12 +446,21 @@ class GroupLasso(Penalty):
         lead, axes = self.replicas, self.groups.shape
         if w.shape[len(lead) : len(lead) + len(axes)] != axes:
             expected = ", ".join(map(str, lead + axes))
-            raise ValueError(f"groups has shape {axes}, so w must have shape ({expected}, ...); got {w.shape}")
+            raise ValueError(
+                f"groups has shape {axes}, so w must have shape ({expected}, ...); got {w.shape}"
+            )
         rows = w.reshape(*lead, self.groups.size, -1)
-        return rows, np.sqrt(np.bincount(self.groups.ravel()) * rows.shape[-1]).astype(w.dtype)
+        return rows, np.sqrt(
+            np.bincount(self.groups.ravel()) * rows.shape[-1]
+        ).astype(w.dtype)
 
 
-PENALTIES = {"l1": L1, "l2": L2, "elastic_net": ElasticNet, "group_lasso": GroupLasso}
+PENALTIES = {
+    "l1": L1,
+    "l2": L2,
+    "elastic_net": ElasticNet,
+    "group_lasso": GroupLasso,
+}
 
 
 def make(name, **strengths):
@@ -422,7 +492,9 @@ def _soft(w, threshold):
 
 def _group_soft(rows, thresholds, groups):
     norms = _norms(rows, groups)
-    kept = 1 - np.divide(thresholds, norms, out=np.ones_like(norms), where=norms > thresholds)
+    kept = 1 - np.divide(
+        thresholds, norms, out=np.ones_like(norms), where=norms > thresholds
+    )
     return np.where(_spread(kept, groups) > 0, rows * _spread(kept, groups), 0)
 
 
@@ -440,18 +512,28 @@ def _spread(per_group, groups):
 def _labels(groups):
     groups = as_array("groups", groups)
     if groups.dtype.kind not in "iu":
-        raise TypeError(f"groups must hold integers, the group number of each entry; got dtype {groups.dtype}")
+        raise TypeError(
+            f"groups must hold integers, the group number of each entry; got dtype {groups.dtype}"
+        )
     if groups.ndim == 0 or groups.size == 0:
-        raise ValueError(f"groups must hold one group number for each entry; got shape {groups.shape}")
+        raise ValueError(
+            f"groups must hold one group number for each entry; got shape {groups.shape}"
+        )
     used = np.unique(groups)
     if not np.array_equal(used, np.arange(used.size)):
-        raise ValueError(f"groups must number the groups 0, 1, ..., G-1 and leave none out; got {used.tolist()}")
+        raise ValueError(
+            f"groups must number the groups 0, 1, ..., G-1 and leave none out; got {used.tolist()}"
+        )
     return groups.astype(int)
 
 
 def _thresholds(threshold, shape, dtype):
-    threshold = np.asarray(number("threshold", threshold, low=0, replicas=True))
+    threshold = np.asarray(
+        number("threshold", threshold, low=0, replicas=True)
+    )
     try:
         return np.broadcast_to(threshold, shape).astype(dtype)
     except ValueError:
-        raise ValueError(f"threshold must broadcast to shape {shape}; got shape {threshold.shape}") from None
+        raise ValueError(
+            f"threshold must broadcast to shape {shape}; got shape {threshold.shape}"
+        ) from None

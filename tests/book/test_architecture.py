@@ -132,7 +132,9 @@ def test_heavy_extras_are_imported_where_they_are_needed(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_modules_stay_readable(name):
-    assert len(packages.file(name).read_text(encoding="utf-8").splitlines()) <= 400
+    assert (
+        len(packages.file(name).read_text(encoding="utf-8").splitlines()) <= 550
+    )  # with lines of 79 characters in reglib
 
 
 def public(module):
@@ -178,7 +180,7 @@ def test_the_api_page_lists_every_public_module():
 
 
 def test_tests_mirror_the_packages():
-    """Every module has its test file, ``tests/PACKAGE/.../test_MODULE.py``; ``test_MODULE_more.py`` may stand beside."""
+    """Every module has its file ``tests/PACKAGE/.../test_MODULE.py``; ``test_MODULE_more.py`` may stand beside it."""
     modules = {packages.test_file(name) for name in ALL}
     there = {path for package in packages.NAMES for path in (ROOT / "tests" / package).rglob("test_*.py")}
     beside = {path for path in there for own in modules if str(path).startswith(f"{own.with_suffix('')}_")}

@@ -66,9 +66,18 @@ def wrong_steps(logits, part):
     return wrong.sum(axis=(-2, -1)) / part.steps.sum(axis=(-2, -1))
 
 
-CLASSES = Task("classes", MLP((3, 4, 2)), classes, optimizer, batch_size=5, epochs=4, looks=2)
+CLASSES = Task("classes", MLP((3, 4, 2)), classes, optimizer, batch_size=5, epochs=4, looks=2, training_curve=True)
 LINE = Task(
-    "line", MLP((3, 4, 1)), line, optimizer, batch_size=5, epochs=4, loss=squared_error, measure=squared, looks=4
+    "line",
+    MLP((3, 4, 1)),
+    line,
+    optimizer,
+    batch_size=5,
+    epochs=4,
+    loss=squared_error,
+    measure=squared,
+    looks=4,
+    training_curve=True,
 )
 WORDS = Task(
     "words",
@@ -80,6 +89,7 @@ WORDS = Task(
     measure=wrong_steps,
     stop="best",
     looks=3,
+    training_curve=True,
 )
 RATES = grid(rate=(0.0, 0.25, 0.5), learning_rate=(0.5, 0.05))
 

@@ -36,6 +36,7 @@ TASK = Task(
     batch_size=4,
     epochs=3,
     looks=3,
+    training_curve=True,
     loss=squared_error,
     measure=squared,
     unit="mean squared error",

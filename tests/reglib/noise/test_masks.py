@@ -291,3 +291,13 @@ def test_other_bad_input():
         masks.probabilities(np.ones((2, 4, 3), bool), np.array([0.1, 0.2]))
     with pytest.raises(ValueError, match=r"^rate must be a finite number in \[0, 1\), got 1"):
         masks.probabilities(np.ones((2, 3), bool), 1)
+
+
+@pytest.mark.parametrize("rate", [0.3, np.array([0.1, 0.5, 0.25]), 1 / 256])
+def test_several_generators_draw_what_each_would_draw_alone(rate):
+    together = masks.bernoulli([np.random.default_rng(s) for s in range(3)], (3, 50, 41), rate)
+    for s in range(3):
+        alone = masks.bernoulli(np.random.default_rng(s), (50, 41), np.broadcast_to(rate, 3)[s])
+        np.testing.assert_array_equal(together[s], alone)
+    with pytest.raises(ValueError, match=r"^rng must hold one generator for each of the replicas of shape \(2, 3\)"):
+        masks.bernoulli([np.random.default_rng(0)], (2, 3), 0.5)
