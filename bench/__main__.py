@@ -11,6 +11,7 @@ import torch
 from bench import report
 from bench.dropout import layer_race, step_race
 from bench.recurrent import sequence_race
+from bench.study import study_race
 from bench.timing import race
 from bench.variants import convolution_race, variants_race
 from regbook import datasets
@@ -127,6 +128,7 @@ RACES = {
     "variants": variants_race,
     "convolution": convolution_race,
     "sequences": sequence_race,
+    "study": study_race,
 }
 
 

@@ -153,7 +153,7 @@ class _Pass:
     steps: np.ndarray
     curves: dict
     best_step: np.ndarray
-    params: dict
+    params: Any
     memory: dict
 
 

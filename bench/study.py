@@ -1,0 +1,25 @@
+"""The race of a study: the same cells one after the other, and side by side in two processes."""
+
+from bench.timing import race
+from regstudy import runner, store
+from regstudy.arms import ARMS
+from regstudy.tasks import TASKS
+
+TASK, SEEDS, CELLS = "digits", 8, ("none", "input_output", "variational", "candidate")
+
+
+def study_race():
+    """Tuning of four arms of the recurrent study on one task, with one process and with two."""
+    problem = TASKS[TASK]
+    calls = {}
+    for name in CELLS:
+        settings = ARMS[name].arm(problem.learning_rates).settings
+        calls[name] = problem.home, TASK, name, settings, range(SEEDS), False
+    code = store.code(problem.home, TASK)
+
+    def with_jobs(jobs):
+        return lambda: runner.run(calls, lambda name, cell: None, code=code, jobs=jobs)
+
+    competitors = {"regstudy: --jobs 2": with_jobs(2), "regstudy: --jobs 1": with_jobs(1)}
+    title = f"A study: {len(CELLS)} cells of {TASK}, {SEEDS} seeds and 6 settings each"
+    return [(title, race(competitors, turns=3))]
