@@ -62,19 +62,14 @@ def apply(noise, h):
     ValueError
         For a noise with fewer axes than h, or one that does not broadcast to it.
     """
-    h, noise = float_array("h", h, finite=False), _checked(noise)
-    if noise is None:
-        return h
-    y = (
-        h
-        if noise.gain is None
-        else np.multiply(h, _facing("gain", noise.gain, h), dtype=h.dtype)
-    )
-    return (
-        y
-        if noise.offset is None
-        else np.add(y, _facing("offset", noise.offset, h), dtype=h.dtype)
-    )
+    h = float_array("h", h, finite=False)
+    gain, offset = _parts(noise, h)
+    y = h
+    if gain is not None:
+        y = np.multiply(y, gain, dtype=h.dtype)
+    if offset is not None:
+        y = np.add(y, offset, dtype=h.dtype)
+    return y
 
 
 def apply_backward(noise, grad):
@@ -82,12 +77,11 @@ def apply_backward(noise, grad):
 
     ``noise`` is that of `apply`. Where replicas shared h, the caller sums over them.
     """
-    grad, noise = float_array("grad", grad, finite=False), _checked(noise)
-    if noise is None or noise.gain is None:
+    grad = float_array("grad", grad, finite=False)
+    gain, _ = _parts(noise, grad, offset=False)
+    if gain is None:
         return grad
-    return np.multiply(
-        grad, _facing("gain", noise.gain, grad), dtype=grad.dtype
-    )
+    return np.multiply(grad, gain, dtype=grad.dtype)
 
 
 def noise_gradient(grad, h):
@@ -96,10 +90,8 @@ def noise_gradient(grad, h):
     ``h`` is what `apply` was given and ``grad`` the gradient with respect to its output. Where the noise shares an
     axis, the caller sums along it.
     """
-    grad, h = (
-        float_array("grad", grad, finite=False),
-        float_array("h", h, finite=False),
-    )
+    grad = float_array("grad", grad, finite=False)
+    h = float_array("h", h, finite=False)
     if grad.ndim < h.ndim or grad.shape[grad.ndim - h.ndim :] != h.shape:
         raise ValueError(
             f"grad must have the shape of h, {h.shape}, or leading axes before it; got {grad.shape}"
@@ -107,22 +99,27 @@ def noise_gradient(grad, h):
     return Noise(grad * h, grad)
 
 
-def _checked(noise):
-    """Return noise, or None for none."""
+def _parts(noise, h, *, offset=True):
+    """Return gain and offset, None where there is none, checked against h; without ``offset`` the gain alone."""
     if not isinstance(noise, Noise | None):
         raise TypeError(
             f"noise must be a Noise, or None for none; got {noise!r}"
         )
-    return noise
+    parts = {"gain": None, "offset": None} if noise is None else vars(noise)
+    return [
+        None
+        if part is None or (name == "offset" and not offset)
+        else _facing(name, part, h)
+        for name, part in parts.items()
+    ]
 
 
 def _facing(name, array, h):
     """Return a part of the noise if it enlarges h by leading axes at most, and names every axis of h."""
     try:
         full = np.broadcast_shapes(array.shape, h.shape)
-        fits = (array.ndim == 0 or array.ndim >= h.ndim) and full[
-            len(full) - h.ndim :
-        ] == h.shape
+        fits = full[len(full) - h.ndim :] == h.shape
+        fits = fits and (array.ndim == 0 or array.ndim >= h.ndim)
     except ValueError:
         fits = False
     if not fits:

@@ -18,6 +18,8 @@ Replicas: a rate of shape (S,) belongs to a mask of shape (S, ...), one rate a
 replica. Every entry of a mask is drawn independently of every other.
 """
 
+from math import prod
+
 import numpy as np
 
 from reglib._validate import (
@@ -57,64 +59,55 @@ def bernoulli(rng, shape, rate):
     """
     several = generators("rng", rng)
     shape, rate = _shape(shape), _rate(rate)
-    if several is not None and shape[:1] != (len(several),):
-        raise ValueError(
-            f"rng must hold one generator for each of the replicas of shape {shape}, got {len(several)}"
-        )
-    below = np.asarray(256 * (1 - rate))
-    whole = np.minimum(np.floor(below), 255).astype(np.uint8)
-    size = int(np.prod(shape))
-    random_bytes = (
-        _bytes(rng, size)
-        if several is None
-        else _side_by_side(_bytes, several, size // len(several))
-    )
-    random_bytes = random_bytes.reshape(shape)
+    if several is not None:
+        return _side_by_side(several, shape, rate)
+    whole, rest = _in_bytes(rate)
+    size = prod(shape)
+    random_bytes = _bytes(rng, size).reshape(shape)
     threshold = _per_replica(whole, shape)
     mask = random_bytes < threshold
-    rest = below - whole
     if rest.any():
         undecided = np.flatnonzero(random_bytes == threshold)
-        if several is None:
-            chance, probability = (
-                rng.random(len(undecided)),
-                rest.ravel()[undecided // (size // rest.size)],
-            )
-        else:
-            own, rest = (
-                undecided // (size // len(several)),
-                np.broadcast_to(rest, len(several)),
-            )
-            undecided, own = (
-                undecided[rest[own] > 0],
-                own[rest[own] > 0],
-            )  # the others leave nothing undecided
-            counts = np.bincount(own, minlength=len(several))
-            chance, probability = (
-                _side_by_side(np.random.Generator.random, several, counts),
-                rest[own],
-            )
-        mask.ravel()[undecided] = chance < probability
+        probability = rest.ravel()[undecided // (size // rest.size)]
+        decided = rng.random(len(undecided)) < probability
+        mask.ravel()[undecided] = decided
     return mask
+
+
+def _in_bytes(rate):
+    """Return 256 (1 - rate), the whole bytes below which a unit is kept, and the rest that a byte leaves undecided."""
+    below = np.asarray(256 * (1 - rate))
+    whole = np.minimum(np.floor(below), 255).astype(np.uint8)
+    return whole, below - whole
 
 
 def _bytes(rng, size):
     """Draw bytes, as a part of whole words."""
-    return rng.integers(2**64, size=-(-size // 8), dtype=np.uint64).view(
-        np.uint8
-    )[:size]
+    words = rng.integers(2**64, size=-(-size // 8), dtype=np.uint64)
+    return words.view(np.uint8)[:size]
 
 
-def _side_by_side(draw, several, sizes):
-    """Draw from several generators, and put the draws one behind the other."""
-    return np.concatenate(
-        [
-            draw(rng, size)
-            for rng, size in zip(
-                several, np.broadcast_to(sizes, len(several)), strict=True
-            )
-        ]
-    )
+def _side_by_side(several, shape, rate):
+    """Draw for several generators, one a replica, what each would draw alone, in few calls of NumPy."""
+    if shape[:1] != (len(several),):
+        raise ValueError(
+            f"rng must hold one generator for each of the replicas of shape {shape}, got {len(several)}"
+        )
+    whole, rest = _in_bytes(rate)
+    each = prod(shape[1:])
+    drawn = [_bytes(rng, each) for rng in several]
+    random_bytes = np.concatenate(drawn).reshape(shape)
+    threshold = _per_replica(whole, shape)
+    mask = random_bytes < threshold
+    rest = np.broadcast_to(rest, len(several))
+    undecided = np.flatnonzero(random_bytes == threshold)
+    own = undecided // max(each, 1)
+    undecided, own = undecided[rest[own] > 0], own[rest[own] > 0]
+    counts = np.bincount(own, minlength=len(several))
+    pairs = zip(several, counts, strict=True)
+    chance = np.concatenate([rng.random(count) for rng, count in pairs])
+    mask.ravel()[undecided] = chance < rest[own]
+    return mask
 
 
 def gaussian(rng, shape, rate, *, dtype=np.float64):
