@@ -173,7 +173,7 @@ class Task:
             integer(name, getattr(self, name), low=1)
 
     def parts(self, seeds):
-        """Return the data of some ``seeds`` for training, validation and test: three stacked `Part`s."""
+        """Return the data of some ``seeds`` for training, validation and test: three stacked parts."""
         return _parts(self.data, tuple(seeds), self.dtype)
 
 

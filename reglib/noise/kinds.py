@@ -2,7 +2,7 @@
 
 A kind has three methods. ``draw(rng, shape)`` draws a `reglib.noise.affine.Noise`; ``given(mask)`` makes the same of a
 mask that somebody else has drawn, another framework for instance; ``expected()`` is what takes its place at inference:
-None, for no noise at all, wherever the mean of the output is the input.
+None, for no noise at all, wherever the mean of the output is the input::
 
     kind        y = gain * h + offset                       at inference
     Bernoulli   h * mask / (1 - rate)                       h
@@ -14,7 +14,7 @@ None, for no noise at all, wherever the mean of the output is the input.
 
 Srivastava et al. (2014) write p for the probability to *keep* a unit; ``rate`` is the probability to *drop* it.
 
-**What is shared.** ``shared`` names axes of the activations, counted from the end, along which there is one draw:
+**What is shared.** ``shared`` names axes of the activations, counted from the end, along which there is one draw::
 
     activations             shared          what is dropped
     (B, H)                  ()              single units, anew for each example
