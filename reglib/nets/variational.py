@@ -233,7 +233,8 @@ def loss_and_grads(
     )
     if len(epsilon) != len(strengths):
         raise ValueError(
-            f"epsilon must hold one array for each of the {len(strengths)} hidden layers, got {len(epsilon)}"
+            f"epsilon must hold one array for each of the {len(strengths)} "
+            f"hidden layers, got {len(epsilon)}"
         )
     epsilon = dict(zip(strengths, epsilon, strict=True))
     scale = number("weight", weight, low=0) / integer(

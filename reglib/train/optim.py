@@ -340,7 +340,8 @@ class Adam(Optimizer):
         )
         if not np.all(epsilon > 0):
             raise ValueError(
-                f"epsilon must stay above 0 in the parameters' dtype, {w.dtype}; got {self.epsilon!r}"
+                f"epsilon must stay above 0 in the parameters' dtype, "
+                f"{w.dtype}; got {self.epsilon!r}"
             )
         if self.epsilon_at == "corrected":
             return rate * (m / first) / (np.sqrt(v / second) + epsilon), (m, v)
