@@ -345,10 +345,8 @@ class Adam(Optimizer):
             )
         if self.epsilon_at == "corrected":
             return rate * (m / first) / (np.sqrt(v / second) + epsilon), (m, v)
-        return rate * np.sqrt(second) / first * m / (np.sqrt(v) + epsilon), (
-            m,
-            v,
-        )
+        change = rate * np.sqrt(second) / first * m / (np.sqrt(v) + epsilon)
+        return change, (m, v)
 
 
 @dataclass(frozen=True, eq=False)
