@@ -234,3 +234,13 @@ def _short(value):
         if len(shown) <= 80
         else f"{type(value).__name__} {shown[:60]}..."
     )
+
+
+def same_replicas(x, w, trailing):
+    """Raise unless the axes of x and w before the ``trailing`` ones are the same replicas, or one has none."""
+    ours, theirs = x.shape[:-trailing], w.shape[:-trailing]
+    if ours and theirs and ours != theirs:
+        raise ValueError(
+            f"the leading axes of x and w must be the same replicas, or one of them must have none; "
+            f"got x of shape {x.shape} and w of shape {w.shape}"
+        )

@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from reglib._validate import float_array, integer, integers
+from reglib._validate import float_array, integer, integers, same_replicas
 from reglib.layers.dense import (
     dense,
     dense_backward,
@@ -254,11 +254,7 @@ def _layer(x, w, stride, padding):
         raise ValueError(
             f"x has {x.shape[-1]} channels on its last axis, but w of shape {w.shape} takes {w.shape[-2]}"
         )
-    if x.shape[:-4] and w.shape[:-4] and x.shape[:-4] != w.shape[:-4]:
-        raise ValueError(
-            f"the leading axes of x and w must be the same replicas, or one of them must have none; "
-            f"got x of shape {x.shape} and w of shape {w.shape}"
-        )
+    same_replicas(x, w, 4)
     kernel = w.reshape(*w.shape[:-4], prod(w.shape[-4:-1]), w.shape[-1])
     return patches(x, w.shape[-4:-2], stride=stride, padding=padding), kernel
 

@@ -9,7 +9,7 @@ array is the sum over the replicas that share it.
 
 import numpy as np
 
-from reglib._validate import float_array
+from reglib._validate import float_array, same_replicas
 
 
 def dense(x, w, b):
@@ -95,11 +95,7 @@ def _checked(x, w):
         raise ValueError(
             f"x has {x.shape[-1]} inputs on its last axis, but w of shape {w.shape} takes {w.shape[-2]}"
         )
-    if x.shape[:-2] and w.shape[:-2] and x.shape[:-2] != w.shape[:-2]:
-        raise ValueError(
-            f"the leading axes of x and w must be the same replicas, or one of them must have none; "
-            f"got x of shape {x.shape} and w of shape {w.shape}"
-        )
+    same_replicas(x, w, 2)
     return x, w
 
 
