@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.rcsetup import cycler
 
+from regbook.experiment import mean_interval
 from reglib._validate import one_of
 
 INK = "#1a1a1a"
@@ -127,6 +128,24 @@ def band(ax, x, low, high, role):
     """
     ax.fill_between(x, low, high, color=color(role), alpha=0.18, linewidth=0)
     return ax
+
+
+def curve(ax, x, values, role, label=None, *, marker=False):
+    """Draw the mean of several seeds as a line in a role's style, with its 95% interval as a band; return ``ax``.
+
+    Parameters
+    ----------
+    ax : Axes
+    x : array of shape (K,)
+    values : array of shape (S, K)
+        One row a seed.
+    role : str, one of ``ROLES``
+    label : str, optional
+    marker : bool
+    """
+    estimate = mean_interval(values)
+    ax.plot(x, estimate.mean, label=label, **style(role, marker=marker))
+    return band(ax, x, estimate.low, estimate.high, role)
 
 
 def coefficient_path(ax, strengths, coefs, names=None, *, highlight=None, xlabel="strength of the penalty"):

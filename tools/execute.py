@@ -14,12 +14,14 @@ import sys
 
 import grimp
 
+from regbook import measured
 from tools import notebooks, packages
 
 ROOT = notebooks.ROOT
 EXECUTED = ROOT / "_executed"
 COPIES = EXECUTED / "notebooks"
 RUNS = EXECUTED / "runs.json"
+SETTINGS = ROOT / "pyproject.toml"
 RESULTS = ROOT / "regstudy" / "results"
 LIMIT_SECONDS = 60
 LIMIT_MB = 1500
@@ -77,6 +79,9 @@ def key(notebook, graph):
         files += sorted(file for file in RESULTS.glob("*.json") if not file.stem.endswith(".partial"))
     for file in files:
         digest.update(file.read_bytes())
+    for name, result in sorted(measured.stored().items()):
+        if f'"{name}"' in code:  # a result that a card tells, and that this notebook confirms
+            digest.update(json.dumps(result, sort_keys=True).encode())
     return digest.hexdigest()
 
 

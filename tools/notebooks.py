@@ -1,14 +1,17 @@
-"""The rules of storage for notebooks: clean, with minimal metadata, and one identical set-up cell.
+"""The rules of storage for notebooks: clean, with minimal metadata, one identical set-up cell, and cards up to date.
 
 ``python -m tools.notebooks`` reports what breaks them; ``--fix`` mends it.
 """
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
 import yaml
+
+from regbook import measured
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP_ID = "set-up"
@@ -44,6 +47,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = {"tags", "mystnb"}
+# A line of a card with what was measured: the sentence is written from the store.
+MEASURED = re.compile(r"^(- |)(.*?) ?<!-- measured: (\S+) -->$", re.MULTILINE)
 
 
 def address():
@@ -72,6 +77,17 @@ def source(cell):
     return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
 
 
+def with_sentences(text):
+    """Return a card's text with the stored sentence before each of its marks."""
+    results = measured.stored()
+
+    def line(match):
+        told = measured.sentence(match[3]) if match[3] in results else "Not measured yet."
+        return f"{match[1]}{told} <!-- measured: {match[3]} -->"
+
+    return MEASURED.sub(line, text)
+
+
 def lines(text):
     """Return text as the list of lines that the notebook format stores."""
     return text.splitlines(keepends=True)
@@ -94,6 +110,11 @@ def problems(notebook):
             found.append(f"cell {name}: metadata {sorted(extra)}")
         if cell.get("outputs") or cell.get("execution_count"):
             found.append(f"cell {name}: stored with outputs or an execution count")
+        if cell["cell_type"] == "markdown" and with_sentences(source(cell)) != source(cell):
+            found.append(f"cell {name}: a sentence on what was measured is not the stored one")
+        for _, _, result in MEASURED.findall(source(cell)):
+            if result not in measured.stored():
+                found.append(f"cell {name}: no result {result!r} is stored; run python -m tools.measured")
     setup = [cell for cell in notebook["cells"] if cell.get("id") == SETUP_ID]
     if len(setup) != 1 or source(setup[0]) != setup_source() or setup[0]["metadata"].get("tags") != SETUP_TAGS:
         found.append(f"needs one cell with id {SETUP_ID!r}, tags {SETUP_TAGS} and the common text")
@@ -114,6 +135,8 @@ def clean(notebook):
         text = source(cell)
         if cell["id"] == SETUP_ID:
             text, kept["metadata"] = setup_source(), {"tags": SETUP_TAGS}
+        if cell["cell_type"] == "markdown":
+            text = with_sentences(text)
         kept["source"] = lines(text)
         cells.append(kept)
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}

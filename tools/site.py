@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from bench import report
-from tools import execute, notebooks, packages
+from tools import execute, notebooks, packages, reading
 
 ROOT = notebooks.ROOT
 STAGE = execute.EXECUTED / "site"
@@ -35,6 +35,29 @@ def with_outputs(path):
             cell["outputs"] = done[cell["id"]]["outputs"]
             cell["execution_count"] = done[cell["id"]]["execution_count"]
     return stored
+
+
+def with_times(path):
+    """Return the notebook with outputs, and a line under its promises on how long it takes."""
+    page = with_outputs(path)
+    seconds = execute.runs().get(execute.name_of(path), {}).get("cpu_seconds")
+    first = page["cells"][0]
+    first["source"] = notebooks.lines(f"{notebooks.source(first).rstrip()}\n\n{reading.length(page).line(seconds)}")
+    return page
+
+
+def times_table():
+    """Return the Markdown table of how long each page is, and takes."""
+    rows = [
+        "| Page | Words | Code cells | Lines shown | Minutes to read | for the exercises |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
+    for path in notebooks.paths():
+        found = reading.length(with_outputs(path))
+        name = execute.name_of(path)
+        times = f"{found.minutes} | {found.exercise_minutes or ''}"
+        rows.append(f"| [{name}]({name}) | {found.words} | {found.cells} | {found.lines} | {times} |")
+    return "\n".join(rows)
 
 
 def runs_table():
@@ -58,7 +81,8 @@ def staged_config():
     sphinx = config["sphinx"]["config"]
     sphinx["mathjax_path"] = "mathjax/tex-mml-chtml.js"
     sphinx["html_static_path"] = ["book/_static", "mathjax_static"]
-    sphinx["myst_substitutions"] |= {"runs_table": runs_table(), "speed_tables": report.markdown()}
+    tables = {"runs_table": runs_table(), "speed_tables": report.markdown(), "times_table": times_table()}
+    sphinx["myst_substitutions"] |= tables
     repository = config["repository"]["url"]
     if not repository:  # no address yet, so no button may lead anywhere
         config.pop("launch_buttons")
@@ -81,7 +105,7 @@ def stage():
     wanted = {STAGE / "_config.yml": staged_config().encode(), STAGE / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and ".ipynb_checkpoints" not in path.parts:
-            content = notebooks.dump(with_outputs(path)) if path.suffix == ".ipynb" else path.read_bytes()
+            content = notebooks.dump(with_times(path)) if path.suffix == ".ipynb" else path.read_bytes()
             wanted[STAGE / path.relative_to(ROOT)] = content
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     mathjax = Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))

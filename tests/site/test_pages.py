@@ -112,6 +112,16 @@ def test_page(browser, address, page, size, theme):
         visit.close()
 
 
+@pytest.mark.parametrize("page", [page for page in chapters() if not page.startswith("book/evidence/")])
+def test_the_card_fits_one_screen(browser, address, page):
+    visit = Visit(browser, address, page, "wide", "light")
+    try:
+        tabs = visit.page.locator("article .sd-tab-set").first.bounding_box()
+        assert tabs["y"] + tabs["height"] <= SIZES["wide"]["height"], "the card is higher than the window"
+    finally:
+        visit.close()
+
+
 @pytest.mark.parametrize("page", chapters())
 def test_sliders_move_by_keyboard(browser, address, page):
     visit = Visit(browser, address, page, "wide", "light")
