@@ -3,7 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("reglib", "regbook", "regcheck", "regstudy")
+NAMES = ("reglib", "regbook", "regcheck", "regstudy", "regkit")
 
 
 def modules(package):

@@ -32,11 +32,13 @@ PARTS = (
 PARTS += ("linear", "convert")
 # What a package may import of ours, and from outside, besides NumPy and the standard library.
 OURS = {"reglib": set(), "regcheck": {"reglib"}, "regbook": {"reglib"}, "regstudy": {"reglib", "regbook"}}
+OURS |= {"regkit": set()}  # and nobody imports it but notebooks and tests
 OUTSIDE = {
     "reglib": set(),
     "regcheck": set(),
     "regbook": {"matplotlib", "matplotlib_inline", "IPython", "sklearn", "scipy", "mlxtend", "tqdm"},
     "regstudy": {"scipy", "tqdm", "joblib", "distributed", "threadpoolctl"},
+    "regkit": set(),
 }
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
 # These are imported inside the functions that need them: importing a package needs NumPy alone (figures apart).
@@ -44,14 +46,23 @@ LAZY = {"sklearn", "scipy", "mlxtend", "tqdm", "IPython", "matplotlib_inline", "
 LAZY |= FRAMEWORKS
 # The one part of ours that runs frameworks, to show that they agree with reglib.
 REPLAY = "regbook.replay"
+# Drop-in modules are made of a framework, which they import at their top: whoever asks for them has it.
+KITS = {"regkit.torch": {"torch"}, "regkit.keras": {"keras", "tensorflow"}}
 MODULES = {package: packages.modules(package) for package in packages.NAMES}
 ALL = [name for names in MODULES.values() for name in names]
 PUBLIC = [name for name in ALL if not name.rpartition(".")[2].startswith("_")]
+# What the page of the interfaces lists, whose docstrings name every parameter.
+LISTED = ("reglib.", "regbook.", "regkit.")
 
 
 def part(name):
     """Return the place of a module of reglib in the order of a training step."""
     return PARTS.index(name.split(".")[1])
+
+
+def framework(name):
+    """Return the framework that a module of regkit is for, as a set of packages; nothing for any other module."""
+    return next((its for kit, its in KITS.items() if f"{name}.".startswith(f"{kit}.")), set())
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +103,28 @@ def test_no_circles(graph, name):
 def test_only_the_stated_packages(graph, name):
     own = name.partition(".")[0]
     imported = {other.partition(".")[0] for other in graph.find_modules_directly_imported_by(name)}
-    frameworks = FRAMEWORKS if name.startswith(f"{REPLAY}.") else set()
+    frameworks = FRAMEWORKS if name.startswith(f"{REPLAY}.") else framework(name)
     assert imported - set(sys.stdlib_module_names) - {own, "numpy"} <= OURS[own] | OUTSIDE[own] | frameworks
 
 
-def test_no_framework_is_reached_but_by_replay(graph):
-    reached = {module for module in ALL if FRAMEWORKS & graph.find_upstream_modules(module)}
+def test_no_framework_is_reached_but_by_replay_and_the_drop_in_modules(graph):
+    reached = {module for module in ALL if FRAMEWORKS & graph.find_upstream_modules(module)} - set(MODULES["regkit"])
     assert {module for module in reached if not module.startswith(f"{REPLAY}.")} == set()
     assert f"{REPLAY}.training" in reached
+
+
+def test_a_drop_in_module_needs_its_framework_alone(graph):
+    """Not even NumPy: a class can be copied into any project."""
+    folders = [name for name in packages.folders() if name.startswith("regkit")]
+    for name in MODULES["regkit"] + folders:
+        imported = {other.partition(".")[0] for other in graph.find_modules_directly_imported_by(name)}
+        assert imported - set(sys.stdlib_module_names) - {"regkit"} <= framework(name), name
+
+
+def test_importing_regkit_needs_no_framework():
+    program = f"import sys\nfor name in {sorted(FRAMEWORKS | {'numpy'})!r}: sys.modules[name] = None\nimport regkit"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_importing_replay_needs_numpy_alone():
@@ -127,7 +152,7 @@ def test_heavy_extras_are_imported_where_they_are_needed(name):
     tree = ast.parse(packages.file(name).read_text(encoding="utf-8"))
     top = {alias.name.split(".")[0] for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     top |= {node.module.split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom) and node.module}
-    assert not top & LAZY
+    assert not top & LAZY - framework(name)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -160,9 +185,7 @@ def test_public_names_are_documented(name):
     assert not bare, f"without a docstring: {bare}"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in PUBLIC if name.startswith(("reglib.", "regbook."))] + ["regstudy.recurrent"]
-)
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name.startswith(LISTED)] + ["regstudy.recurrent"])
 def test_docstrings_name_every_parameter(name):
     missing = []
     for key, thing in public(importlib.import_module(name)).items():
@@ -176,7 +199,7 @@ def test_docstrings_name_every_parameter(name):
 def test_the_api_page_lists_every_public_module():
     page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
     listed = [line.strip() for line in page.splitlines() if line.startswith("   ") and not line.strip().startswith(":")]
-    assert sorted(listed) == sorted(name for name in PUBLIC if name.startswith(("reglib.", "regbook.")))
+    assert sorted(listed) == sorted(name for name in PUBLIC if name.startswith(LISTED))
 
 
 def test_tests_mirror_the_packages():
