@@ -86,7 +86,7 @@ def sentence(name, file=None):
     entry = stored(file)[name]
     mean_a, mean_b, difference, low, high = (_short(entry[key]) for key in NUMBERS)
     return (
-        f"{entry['where']}: {entry['a']} {mean_a} against {entry['b']} {mean_b} ({entry['unit']}); "
+        f"{entry['where']}: {mean_a} with {entry['a']} against {mean_b} with {entry['b']} ({entry['unit']}); "
         f"difference {difference}, 95% interval [{low}, {high}], {entry['n']} {entry['over']}: **{entry['verdict']}**."
     )
 
@@ -102,8 +102,8 @@ def _entry(comparison, where, unit, over):
 
 
 def _short(number):
-    """Return a number with three digits and a true minus sign."""
-    return f"{number:.3g}".replace("-", "−")
+    """Return a number with three digits, zeros at the end too, and a true minus sign."""
+    return f"{number:#.3g}".rstrip(".").replace("-", "−")
 
 
 def _save(results, file):

@@ -30,7 +30,7 @@ def store(tmp_path, monkeypatch):
 def test_what_was_stored_is_confirmed_and_told(store):
     assert measured.confirm("three", found(), **WHERE, file=store) is None
     assert measured.sentence("three", store) == (
-        "three numbers: new 0.95 against old 1.95 (points); difference −1, 95% interval [−1.05, −0.952], "
+        "three numbers: 0.950 with new against 1.95 with old (points); difference −1.00, 95% interval [−1.05, −0.952], "
         "20 paired seeds: **supported**."
     )
 
