@@ -238,6 +238,8 @@ def _checked(net, params, technique, loss, frameworks):
     """Return the words of the frameworks; complain about what no framework can do here."""
     if not isinstance(net, MLP | ConvNet | Sequence):
         raise MissingError(f"no framework has a counterpart of {net!r}; MLP, ConvNet and Sequence have one")
+    if isinstance(net, ConvNet) and net.readout != "mean":
+        raise MissingError(f"training runs of frameworks know a ConvNet's readout 'mean', got {net.readout!r}")
     net.check(params)
     if any(p.dtype != np.float64 for p in params.values()):
         raise TypeError("params must be float64: in float32 runs part at the first steps")

@@ -5,6 +5,9 @@
       -> conv 3 x 3, ReLU, noise "maps2", mean over all positions
       -> dense -> logits
 
+With ``readout="every"`` there is no mean: the same dense layer reads every position of the second maps, and the output
+is a map itself, of half the rows and columns.
+
 Parameters: ``w1`` (3, 3, C, C_1), ``b1``, ``w2`` (3, 3, C_1, C_2), ``b2``, ``w3`` (C_2, classes), ``b3``, with the
 replica axes in front. A kind of noise with ``shared=(-3, -2)`` drops whole channels.
 """
@@ -14,11 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from reglib._validate import (
+    as_array,
     boolean,
     float_array,
     float_type,
+    function,
     instance,
     integers,
+    one_of,
+    pair,
 )
 from reglib.layers import activations, conv
 from reglib.layers.dense import dense, dense_backward
@@ -26,6 +33,7 @@ from reglib.nets.net import Gradients, Net, noisy, shared
 from reglib.noise.affine import apply_backward, noise_gradient
 
 PLACES = ("input", "maps1", "maps2")
+READOUTS = ("mean", "every")
 
 
 @dataclass(frozen=True)
@@ -36,15 +44,16 @@ class Cache:
     ----------
     before, after : dict of ndarray
         By place, without and with the noise: the images, the first maps, the second maps.
-    pooled, mean : ndarray
-        The first maps after pooling, the second after averaging.
+    pooled, read : ndarray
+        The first maps after pooling; of the second what the dense layer reads: their mean, (..., B, C_2), or every
+        position, one behind the other, (..., B * rows * columns, C_2).
     noise : dict
     """
 
     before: dict
     after: dict
     pooled: np.ndarray
-    mean: np.ndarray
+    read: np.ndarray
     noise: dict
 
 
@@ -56,11 +65,15 @@ class ConvNet(Net):
     ----------
     channels : (int, int, int, int)
         Of the images, of the first and the second feature maps, and the classes.
+    readout : {"mean", "every"}
+        What the dense layer reads: the mean over all positions, or every position for itself.
     """
 
     channels: tuple
+    readout: str = "mean"
 
     def __post_init__(self):
+        one_of("readout", self.readout, READOUTS)
         channels = integers("channels", self.channels, low=1)
         if len(channels) != 4:
             raise ValueError(
@@ -108,7 +121,9 @@ class ConvNet(Net):
         return params
 
     def forward(self, params, x, *, noise=None):
-        """Return the logits, (..., B, classes), and the cache that `backward` needs.
+        """Return the logits and the cache that `backward` needs.
+
+        The logits have shape (..., B, classes), at every position (..., B, rows / 2, columns / 2, classes).
 
         Parameters
         ----------
@@ -129,12 +144,17 @@ class ConvNet(Net):
         pooled = conv.max_pool2d(noisy1, 2)
         h2 = activations.relu(conv.conv2d(pooled, w2, b2, padding=1))
         noisy2 = noisy(noise.get("maps2"), h2)
-        mean = conv.global_average_pool2d(noisy2)
+        read = self._read(noisy2)
+        logits = dense(read, w3, b3)
+        if self.readout == "every":
+            logits = logits.reshape(
+                *logits.shape[:-2], *noisy2.shape[-4:-1], logits.shape[-1]
+            )
         before, after = (
             {"input": x, "maps1": h1, "maps2": h2},
             {"input": image, "maps1": noisy1, "maps2": noisy2},
         )
-        return dense(mean, w3, b3), Cache(before, after, pooled, mean, noise)
+        return logits, Cache(before, after, pooled, read, noise)
 
     def backward(self, params, cache, grad, *, everything=False):
         """Return the gradients from ``grad``, that with respect to the logits; arguments as for `MLP.backward`."""
@@ -142,8 +162,7 @@ class ConvNet(Net):
         instance("cache", cache, Cache, "that of forward")
         boolean("everything", everything)
         before, after, noise = cache.before, cache.after, cache.noise
-        grad, *third = dense_backward(grad, cache.mean, params["w3"])
-        grad2 = conv.global_average_pool2d_backward(grad, after["maps2"].shape)
+        grad2, *third = self._read_backward(params, cache, grad)
         grad = shared(
             apply_backward(noise.get("maps2"), grad2), before["maps2"].ndim
         )
@@ -179,3 +198,66 @@ class ConvNet(Net):
                 for place in PLACES
             },
         )
+
+    def cost(self, loss, logits, y):
+        """Return the loss of the logits of a batch, one a replica, and its gradient with respect to them.
+
+        Parameters
+        ----------
+        loss : callable
+            `reglib.train.losses.softmax_cross_entropy` or `reglib.train.losses.squared_error`. At every position it is
+            the mean over all of them.
+        logits : ndarray
+            From `forward`.
+        y : ndarray
+            Classes, (..., B), or (..., B, rows / 2, columns / 2) at every position; for the squared error, or classes
+            as probabilities, one more axis. The leading axes may be left out when all replicas share the targets.
+        """
+        if self.readout == "mean":
+            return super().cost(loss, logits, y)
+        function("loss", loss)
+        logits, y = (
+            float_array("logits", logits, finite=False),
+            as_array("y", y),
+        )
+        if logits.ndim < 4:
+            raise ValueError(
+                f"logits must have shape (..., B, rows, columns, C), got {logits.shape}"
+            )
+        whole = logits.shape if y.dtype.kind == "f" else logits.shape[:-1]
+        own = whole[logits.ndim - 4 :]
+        if y.shape not in (whole, own):
+            raise ValueError(
+                f"y must have shape {whole}, or {own} for all replicas; got {y.shape}"
+            )
+        rows = _rows(logits)
+        width = rows.shape[-1:] if y.dtype.kind == "f" else ()
+        y = np.broadcast_to(y, whole).reshape(*rows.shape[:-1], *width)
+        value, grad = pair("loss", loss(rows, y))
+        return value, grad.reshape(logits.shape)
+
+    def _read(self, maps):
+        """Return what the dense layer reads of the second maps."""
+        if self.readout == "every":
+            return _rows(maps)
+        return conv.global_average_pool2d(maps)
+
+    def _read_backward(self, params, cache, grad):
+        """Return the gradients of the second maps, of w3 and of b3 from that of the logits."""
+        shape, w3 = cache.after["maps2"].shape, params["w3"]
+        if self.readout == "mean":
+            grad, *own = dense_backward(grad, cache.read, w3)
+            return conv.global_average_pool2d_backward(grad, shape), *own
+        grad = float_array("grad", grad, finite=False)
+        expected = (*shape[:-1], w3.shape[-1])
+        if grad.shape != expected:
+            raise ValueError(
+                f"grad must have the shape of the logits, {expected}; got {grad.shape}"
+            )
+        grad, *own = dense_backward(_rows(grad), cache.read, w3)
+        return grad.reshape(shape), *own
+
+
+def _rows(maps):
+    """Return maps (..., B, rows, columns, C) with one row of C numbers for each position."""
+    return maps.reshape(*maps.shape[:-4], -1, maps.shape[-1])

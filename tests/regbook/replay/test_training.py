@@ -244,6 +244,7 @@ MISSING = {
     "the technique has between": (NET, Technique(between=lambda params, memory: (params, memory))),
     "the technique has proximal": (NET, Technique(penalty=L1(0.5), proximal=True)),
     "a batch has 3 parts": (NET, Technique()),
+    "a ConvNet's readout 'mean', got 'every'": (ConvNet((2, 3, 4, 3), readout="every"), Technique()),
 }
 
 

@@ -120,7 +120,7 @@ def layers(f):
         "layers.recurrent.forward": lambda: given(
             LSTM(), f.cell_params, a(5, 4, 3), (a(5, 4), a(5, 4)), noise=f.noise(recurrent=(5, 1, 4)), steps=f.steps
         ),
-        "layers.recurrent.backward": lambda: given(f.cell_cache, a(5, 4, 4), pair),
+        "layers.recurrent.backward": lambda: given(f.cell_cache, a(5, 4, 4), pair, everything=True),
         "layers.recurrent.step": lambda: given(
             LSTM(), f.cell_params, a(5, 3), (a(5, 4), a(5, 4)), noise=f.noise(recurrent=(5, 4))
         ),
@@ -146,11 +146,17 @@ def nets(f):
         "nets.net.Net.init": lambda: given(mlp, rng(), replicas=(2,), dtype=f.dtype),
         "nets.net.Net.logits": lambda: given(mlp, f.params, x),
         "nets.net.Net.cost": lambda: given(mlp, softmax_cross_entropy, a(5, 2), f.labels),
-        "nets.convnet.ConvNet": lambda: given((2, 3, 3, 2)),
+        "nets.convnet.ConvNet": lambda: given((2, 3, 3, 2), "every"),
         "nets.convnet.ConvNet.names": lambda: given(images),
         "nets.convnet.ConvNet.places": lambda: given(images, f.image_params, image),
         "nets.convnet.ConvNet.forward": lambda: given(images, f.image_params, image, noise=f.noise(maps1=(5, 1, 1, 3))),
         "nets.convnet.ConvNet.backward": lambda: given(images, f.image_params, f.image_cache, a(5, 2), everything=True),
+        "nets.convnet.ConvNet.cost": lambda: given(
+            ConvNet((2, 3, 3, 2), "every"),
+            softmax_cross_entropy,
+            a(5, 2, 2, 2),
+            np.zeros((5, 2, 2), int),
+        ),
         "nets.sequence.Sequence": lambda: given(LSTM(), 3, 4, 2, "every", 0.5),
         "nets.sequence.Sequence.names": lambda: given(sequence),
         "nets.sequence.Sequence.places": lambda: given(sequence, f.sequence_params, words),

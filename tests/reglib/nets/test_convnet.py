@@ -10,6 +10,7 @@ from reglib.noise import places
 from reglib.noise.affine import Noise
 from reglib.noise.kinds import Bernoulli
 from reglib.train.loop import train
+from reglib.train.losses import softmax_cross_entropy, squared_error
 from reglib.train.optim import Adam
 from reglib.train.technique import value_and_grads
 from tests.conftest import exactly
@@ -149,3 +150,78 @@ def test_bad_input_is_named():
         NET.forward(params, x[:, :3])
     with pytest.raises(TypeError, match=r"^dtype must be numpy.float32 or numpy.float64"):
         NET.init(rng(), dtype=int)
+
+
+EVERY = ConvNet(NET.channels, readout="every")
+
+
+def test_a_readout_at_every_position_is_the_dense_layer_at_each():
+    """Averaged over the positions it is the readout of their mean: the layer is linear."""
+    params, x, _ = problem()
+    noise = drop(params, x, "channel")
+    logits, cache = EVERY.forward(params, x, noise=noise)
+    assert logits.shape == (6, 2, 4, 5)
+    at = cache.after["maps2"][4, 1, 2] @ params["w3"] + params["b3"]
+    np.testing.assert_allclose(logits[4, 1, 2], at, rtol=1e-12)
+    np.testing.assert_allclose(logits.mean(axis=(1, 2)), NET.logits(params, x, noise=noise), rtol=1e-12)
+    assert EVERY.names() == NET.names()
+    assert EVERY.places(params, x) == NET.places(params, x)
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize("replicas", [(), (2,)])
+def test_gradients_of_a_map_under_dropout(granularity, replicas):
+    params, x, _ = problem(replicas)
+    labels = rng().integers(0, 5, (6, 2, 4))
+    noise = drop(params, x, granularity)
+
+    def run(p):
+        return value_and_grads(EVERY, p, x, labels, noise=noise)
+
+    assert run(params)[0].shape == replicas
+    gradcheck.check(lambda p: run(p)[0].sum(), lambda p: run(p)[1], params, rng())
+    own = value_and_grads(EVERY, params, x, np.broadcast_to(labels, (*replicas, *labels.shape)), noise=noise)
+    np.testing.assert_array_equal(own[0], run(params)[0])
+
+
+def test_gradients_of_a_map_with_respect_to_images_and_noise():
+    params, x, _ = problem()
+    noise, target = drop(params, x, "unit"), rng().standard_normal((6, 2, 4, 5))
+
+    def value(images):
+        return EVERY.cost(squared_error, EVERY.logits(params, images, noise=noise), target)[0]
+
+    logits, cache = EVERY.forward(params, x, noise=noise)
+    grad = EVERY.cost(squared_error, logits, target)[1]
+    found = EVERY.backward(params, cache, grad, everything=True)
+    gradcheck.check(lambda p: value(p["x"]), lambda p: {"x": found.x}, {"x": x}, rng())
+    assert {place: entry.gain.shape for place, entry in found.noise.items()} == EVERY.places(params, x)
+
+
+def test_the_cost_of_a_map_is_the_mean_over_its_positions():
+    logits, labels = rng().standard_normal((2, 3, 2, 2, 5)), rng().integers(0, 5, (3, 2, 2))
+    value, grad = EVERY.cost(softmax_cross_entropy, logits, labels)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    right = np.take_along_axis(probabilities, np.broadcast_to(labels[..., None], (2, 3, 2, 2, 1)), axis=-1)
+    np.testing.assert_allclose(value, -np.log(right).mean(axis=(1, 2, 3, 4)), rtol=1e-12)
+    assert grad.shape == logits.shape
+    soft = EVERY.cost(softmax_cross_entropy, logits, np.eye(5)[labels])
+    np.testing.assert_allclose(soft[0], value, rtol=1e-12)
+    np.testing.assert_allclose(soft[1], grad, rtol=1e-12, atol=1e-15)
+
+
+def test_bad_input_of_a_map_is_named():
+    params, x, _ = problem()
+    with pytest.raises(ValueError, match=exactly("readout must be one of 'mean', 'every'; got 'all'")):
+        ConvNet((1, 2, 3, 4), readout="all")
+    logits, cache = EVERY.forward(params, x)
+    for labels in (np.zeros(6, int), np.zeros((6, 2, 3), int)):
+        message = f"y must have shape (6, 2, 4), or (6, 2, 4) for all replicas; got {labels.shape}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            EVERY.cost(softmax_cross_entropy, logits, labels)
+    with pytest.raises(ValueError, match=exactly("logits must have shape (..., B, rows, columns, C), got (6, 5)")):
+        EVERY.cost(softmax_cross_entropy, np.zeros((6, 5)), np.zeros(6, int))
+    with pytest.raises(
+        ValueError, match=exactly("grad must have the shape of the logits, (6, 2, 4, 5); got (6, 8, 5)")
+    ):
+        EVERY.backward(params, cache, np.zeros((6, 8, 5)))
