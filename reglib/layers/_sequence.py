@@ -50,10 +50,9 @@ class Layout:
         return np.ascontiguousarray(flat.swapaxes(1, 2), self.dtype)
 
     def leave(self, sequence):
-        """Turn (S, T, B, K) into (..., B, T, K), a view."""
-        return sequence.reshape(*self.leads, *sequence.shape[1:]).swapaxes(
-            -3, -2
-        )
+        """Turn (S, T, B, K) into (..., B, T, K), and (S, T, G, B, K) into (..., B, T, G, K): a view."""
+        parts = sequence.reshape(*self.leads, *sequence.shape[1:])
+        return np.moveaxis(parts, -2, len(self.leads))
 
     def enter_mask(self, mask):
         """Turn a mask (..., B, T, K) into (S, T, B, K), or (..., B, T, G, K) into (S, T, G, B, K)."""
@@ -148,27 +147,23 @@ def project(x, w, mask=None):
 
 
 def project_backward(grad, x, w, mask=None):
-    """Return the gradients of `project` with respect to x and W, in their shapes."""
+    """Return the gradients of `project` with respect to x * mask, for each replica and gate apart, and to W."""
     if mask is not None and mask.ndim == 5:
-        gates = mask.shape[2]
-        parts = zip(
-            np.split(grad, gates, axis=-1),
-            np.split(w, gates, axis=-1),
-            strict=True,
-        )
-        pairs = [
-            project_backward(g, x, block, mask[:, :, k])
-            for k, (g, block) in enumerate(parts)
+        parts = [
+            np.split(array, mask.shape[2], axis=-1) for array in (grad, w)
         ]
-        return sum(grad_x for grad_x, _ in pairs), np.concatenate(
-            [grad_w for _, grad_w in pairs], axis=-1
+        grad_x = np.stack(
+            [
+                project_backward(g, x, block)[0]
+                for g, block in zip(*parts, strict=True)
+            ],
+            axis=2,
         )
-    grad_x = (rows(grad) @ w.swapaxes(-1, -2)).reshape(
-        *grad.shape[:-1], x.shape[-1]
-    )
-    if mask is not None:
-        grad_x *= mask
-    return shared(grad_x, x), weight_gradient(grad, x, w, mask)
+    else:
+        grad_x = (rows(grad) @ w.swapaxes(-1, -2)).reshape(
+            *grad.shape[:-1], x.shape[-1]
+        )
+    return grad_x, weight_gradient(grad, x, w, mask)
 
 
 def weight_gradient(grad, x, w, mask=None):

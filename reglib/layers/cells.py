@@ -24,9 +24,11 @@ K the width of all gates together):
   takes the place of its pre-activation. The step also writes the new state, ``h_new`` and ``c_new`` (S, B, H), and
   ``keep``, what the backward pass needs beside the gates.
 - ``step_backward``: the same step backwards. ``grad_h`` and ``grad_c`` (S, B, H) are the gradients of the new state.
-  It writes ``grad_a`` (S, B, K), the gradient of the pre-activations, with a block for each gate, and returns the
-  gradients of h_in, of h where a path leads around the products, and of c; None where there is none.
-- ``gradients``: the gradients of x and of the parameters, for all steps at once.
+  It writes ``grad_a`` (S, B, K), the gradient of the pre-activations, with a block for each gate, and, where there is
+  room for it, ``grad_candidate``, that of the candidate's mask. It returns the gradients of h_in, of h where a path
+  leads around the products, and of c; None where there is none.
+- ``gradients``: the gradients of x as the products see it, under its mask, and of the parameters, for all steps at
+  once.
 - ``kept``: the widths of ``keep``.
 
 A cell also says how many ``gates`` of width H it has, how much ``scratch``, in units of H, its backward pass wants
@@ -105,6 +107,7 @@ class RNN:
         grad_h,
         grad_c,
         grad_a,
+        grad_candidate=None,
     ):
         """Go back from h_new = tanh(a) to h_in; h reaches the step through h_in alone."""
         (w_h,) = weights
@@ -112,7 +115,7 @@ class RNN:
         return product_backward(grad_a, w_h), None, None
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
-        """Return the gradients of x and of [w_x, w_h, b]."""
+        """Return the gradients of x as seen and of [w_x, w_h, b]."""
         return _dense_gradients(params, x, mask, h, recurrent, grad_a)
 
 
@@ -186,6 +189,7 @@ class LSTM:
         grad_h,
         grad_c,
         grad_a,
+        grad_candidate=None,
     ):
         """Go back from h_new = o * tanh(c_new) and c_new = f * c + i * g to the gates, and to h_in and c."""
         (w_h,) = weights
@@ -197,10 +201,12 @@ class LSTM:
         grad_f[...] = grad_c * c * (1 - f) * f
         grad_g[...] = dropped(grad_c, candidate) * i * (1 - g) * (1 + g)
         grad_o[...] = grad_h * tanh_c * (1 - o) * o
+        if grad_candidate is not None:
+            grad_candidate[...] = grad_c * i * g
         return product_backward(grad_a, w_h), None, grad_c * f
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
-        """Return the gradients of x and of [w_x, w_h, b]."""
+        """Return the gradients of x as seen and of [w_x, w_h, b]."""
         return _dense_gradients(params, x, mask, h, recurrent, grad_a)
 
 
@@ -293,12 +299,15 @@ class GRU:
         grad_h,
         grad_c,
         grad_a,
+        grad_candidate=None,
     ):
         """Go back from h_new = z * h + (1 - z) * n to n, z and h, from n to r, and from the gates to h_in."""
         r, z, n = blocks(gates, 3)
         grad_r, grad_z, grad_n = blocks(grad_a, 3)
         grad_n[...] = dropped(grad_h * (1 - z), candidate) * (1 - n * n)
         grad_z[...] = grad_h * (h - dropped(n, candidate)) * (z * (1 - z))
+        if grad_candidate is not None:
+            grad_candidate[...] = grad_h * (1 - z) * n
         if self.reset_after:
             w_h, _ = weights
             (u,) = keep
@@ -316,7 +325,7 @@ class GRU:
         return grad_in, grad_h * z, None
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
-        """Return the gradients of x and of the parameters."""
+        """Return the gradients of x as seen and of the parameters."""
         grad_x, grad_w_x = project_backward(grad_a, x, params[0], mask)
         grad_b = sum_rows(grad_a, params[2])
         r = blocks(gates, 3)[0]
@@ -373,7 +382,7 @@ def _affine(w_x, b, x, mask):
 
 
 def _dense_gradients(params, x, mask, h, recurrent, grad_a):
-    """Return the gradients of x and of [w_x, w_h, b] where all act on the pre-activations alike."""
+    """Return the gradients of x as seen and of [w_x, w_h, b] where all act on the pre-activations alike."""
     w_x, w_h, b = params
     grad_x, grad_w_x = project_backward(grad_a, x, w_x, mask)
     return grad_x, [

@@ -143,6 +143,7 @@ class LayerNormLSTM:
         grad_h,
         grad_c,
         grad_a,
+        grad_candidate=None,
     ):
         """Go back as in an LSTM, and through the normalizations of c_new and of u, which is h_in W_h or a sum with it.
 
@@ -165,11 +166,13 @@ class LayerNormLSTM:
         grad_f[...] = grad_c * c * (1 - f) * f
         grad_g[...] = dropped(grad_c, candidate) * i * (1 - g) * (1 + g)
         grad_o[...] = grad_h * tanh_c * (1 - o) * o
+        if grad_candidate is not None:
+            grad_candidate[...] = grad_c * i * g
         grad_u[...] = self._normalize_backward(grad_a * gain, u_hat, u_inverse)
         return product_backward(grad_u, w_h), None, grad_c * f
 
     def gradients(self, params, x, mask, h, recurrent, gates, keep, grad_a):
-        """Return the gradients of x and of the parameters."""
+        """Return the gradients of x as seen and of the parameters."""
         w_x, w_h, b = params[:3]
         u_hat, _, c_hat, _, _ = keep
         grad_a, grad_norm_c, grad_u = self._split(grad_a)

@@ -33,12 +33,12 @@ reaches nothing. A sequence of no steps at all, T = 0, is legal: its final state
 """
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from reglib._validate import (
+    boolean,
     float_array,
     float_type,
     generators,
@@ -55,6 +55,12 @@ from reglib.layers._noise import (
     one_step,
     places_of,
 )
+from reglib.layers._noise_gradients import (
+    input_gradient,
+    noise_gradients,
+    note,
+    room,
+)
 from reglib.layers._sequence import (
     Layout,
     checked_cell,
@@ -69,16 +75,17 @@ from reglib.layers._sequence import (
     of_group,
     start_state,
 )
-from reglib.noise.affine import apply, apply_backward
+from reglib.noise.affine import apply
 
 
 @dataclass(frozen=True)
 class Cache:
     """What `backward` needs of `forward`. Arrays have the inner layout (S, T, B, K); `h` and `c` show the states.
 
-    ``cell`` and ``params`` are those of `forward`; ``layout``, ``x`` and ``gains`` are its checked arguments, and
-    ``noise`` is its own; ``weights``, ``gates``, ``keep`` and ``states`` hold what the steps use and compute,
-    ``x_shape`` and ``shapes`` are those of x and of the parameters, by name.
+    ``cell`` and ``params`` are those of `forward`; ``layout``, ``x``, ``gains`` and ``there``, the step mask, are its
+    checked arguments, and ``noise`` is its own; ``weights``, ``gates``, ``keep`` and ``states`` hold what the steps
+    use and compute. ``real`` is x outside, without its noise and its padding, and ``shapes`` are those of the
+    parameters, by name.
     """
 
     cell: Any
@@ -91,7 +98,8 @@ class Cache:
     gates: np.ndarray
     keep: tuple
     states: tuple
-    x_shape: tuple
+    there: np.ndarray | None
+    real: np.ndarray
     shapes: dict
 
     @property
@@ -291,7 +299,7 @@ def _forward(cache, y):
             new_c *= at.state_c[:, t]
 
 
-def backward(cache, grad_output=None, grad_state=None):
+def backward(cache, grad_output=None, grad_state=None, *, everything=False):
     """Backpropagation through time: the gradients of x, of all parameters, and of the initial state.
 
     Parameters
@@ -302,6 +310,8 @@ def backward(cache, grad_output=None, grad_state=None):
         The gradient with respect to the output; zeros by default.
     grad_state : ndarray or (ndarray, ndarray), optional
         The gradient with respect to the final state, in its form; zeros by default.
+    everything : bool
+        Return the gradients with respect to the noise, too.
 
     Returns
     -------
@@ -311,8 +321,13 @@ def backward(cache, grad_output=None, grad_state=None):
         In the shapes of the parameters.
     grad_state : ndarray or (ndarray, ndarray)
         With respect to the initial state, each (..., B, H), even when the initial state was left out.
+    grad_noise : dict of Noise
+        Only with ``everything``: of the gain at every place of the cell, and of the offset at ``input`` and
+        ``output``, in the shape of the activations. Under one mask a gate it is (..., B, T, gates, K), and that of
+        the input has no offset. For an x that replicas share, and without noise there, it is summed over them.
     """
     instance("cache", cache, Cache, "that of forward")
+    boolean("everything", everything)
     cell, layout, h = cache.cell, cache.layout, cache.states[0]
     hidden = h.shape[-1]
     grad_y = enter_gradient(
@@ -323,16 +338,18 @@ def backward(cache, grad_output=None, grad_state=None):
     grad_a = np.empty(
         layout.inside((cell.gates + cell.scratch) * hidden), layout.dtype
     )
+    noted = room(cache) if everything else {}
     for group in _groups(cache):
         grad_start = _backward(
             cache.of(group),
             _of(grad_y, group),
             [end[group] for end in ends],
             grad_a[group],
+            {place: array[group] for place, array in noted.items()},
         )
         for start, gradient in zip(starts, grad_start, strict=True):
             start[group] = gradient
-    grad_x, grads = cell.gradients(
+    seen, grads = cell.gradients(
         cache.params,
         cache.x,
         cache.gains.input,
@@ -342,27 +359,32 @@ def backward(cache, grad_output=None, grad_state=None):
         cache.keep,
         grad_a,
     )
-    grad_x = _grad_outside(cache, grad_x)
     grads = {
         name: grad.reshape(shape)
         for (name, shape), grad in zip(
             cache.shapes.items(), grads, strict=True
         )
     }
-    return grad_x, grads, leave_state(starts, cell, layout)
+    found = input_gradient(cache, seen), grads
+    found = *found, leave_state(starts, cell, layout)
+    if everything:
+        return *found, noise_gradients(cache, noted, seen, grad_output)
+    return found
 
 
-def _backward(cache, grad_y, grad_end, grad_a):
-    """Run the steps of some replicas backwards: fill grad_a, return the gradient of their initial state."""
+def _backward(cache, grad_y, grad_end, grad_a, noted):
+    """Run the steps of some replicas backwards: fill grad_a and noted, return the gradient of their initial state."""
     cell, at = cache.cell, cache.gains
     h, c = cache.states if cell.memory else (cache.states[0], None)
     grad_h, grad_c = grad_end if cell.memory else (grad_end[0], None)
     for t in reversed(range(grad_a.shape[1])):
         old_h, old_c, mask = h[:, t], _at(c, t), _at(at.recurrent, t)
         gates, keep = cache.gates[:, t], [array[:, t] for array in cache.keep]
+        after_h, after_c = grad_h, grad_c
         grad_h = grad_h if at.state_h is None else grad_h * at.state_h[:, t]
         grad_c = grad_c if at.state_c is None else grad_c * at.state_c[:, t]
         grad_h = grad_h if grad_y is None else grad_h + grad_y[:, t]
+        zoned_h, zoned_c = grad_h, grad_c
         grad_h, around_h = _zone_backward(_at(at.zone_h, t), grad_h)
         grad_c, around_c = _zone_backward(_at(at.zone_c, t), grad_c)
         h_in, candidate = masked(old_h, mask), _at(at.candidate, t)
@@ -377,7 +399,18 @@ def _backward(cache, grad_y, grad_end, grad_a):
             grad_h,
             grad_c,
             grad_a[:, t],
+            _at(noted.get("candidate"), t),
         )
+        if noted:
+            note(
+                noted,
+                t,
+                recurrent=grad_in,
+                state_h=after_h,
+                state_c=after_c,
+                zone_h=zoned_h,
+                zone_c=zoned_c,
+            )
         grad_h = _sum(masked_backward(grad_in, mask), grad_h, around_h)
         grad_c = _sum(grad_c, around_c)
     return (grad_h, grad_c) if cell.memory else (grad_h,)
@@ -468,19 +501,10 @@ def _prepared(cell, params, x, state, noise, steps):
             for width in cell.kept(hidden)
         ),
         states=states,
-        x_shape=x.shape,
+        there=there,
+        real=real,
         shapes={name: array.shape for name, array in params.items()},
     )
-
-
-def _grad_outside(cache, grad_x):
-    """Return the gradient of x in its shape from that of the laid out x, through noise that acted before."""
-    layout, shape = cache.layout, cache.x_shape
-    leads = shape[:-3] if grad_x.shape[0] == prod(shape[:-3]) else layout.leads
-    grad_x = grad_x.swapaxes(1, 2).reshape(*leads, *shape[-3:])
-    if cache.gains.input is None:
-        grad_x = apply_backward(cache.noise.get("input"), grad_x)
-    return grad_x.sum(axis=tuple(range(grad_x.ndim - len(shape))))
 
 
 def _groups(cache):

@@ -32,8 +32,9 @@ class Gradients:
     x : ndarray
         Of the input, in its shape.
     noise : dict of Noise
-        Of gain and offset at every place, in the shape of the activations; `reglib.noise.affine.noise_gradient`. For
-        an x that replicas share, and without noise there, summed over them.
+        Of gain and offset at every place, in the shape of the activations; `reglib.noise.affine.noise_gradient`. Where
+        noise has a gain alone (inside of a recurrent layer), of that. For an x that replicas share, and without noise
+        there, summed over them.
     """
 
     params: dict

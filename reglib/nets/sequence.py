@@ -160,8 +160,8 @@ class Sequence(Net):
     def backward(self, params, cache, grad, *, everything=False):
         """Return the gradients from ``grad``, that with respect to the logits.
 
-        ``params`` and ``cache`` are those of `forward`. With ``everything``, return a `reglib.nets.net.Gradients`:
-        those of the parameters and of x. Those of the noise are not computed here; its dict is empty.
+        ``params`` and ``cache`` are those of `forward`. With ``everything``, return a `reglib.nets.net.Gradients`,
+        with those of x and of the noise, too; see `reglib.layers.recurrent.backward` for the shapes of the latter.
         """
         self.check(params)
         instance("cache", cache, Cache, "that of forward")
@@ -188,9 +188,11 @@ class Sequence(Net):
         else:
             grad_output = np.zeros(cache.output, grad_read.dtype)
             grad_output[..., -1, :] = grad_read
-        grad_x, grads, _ = recurrent.backward(cache.layer, grad_output)
+        grad_x, grads, _, *noise = recurrent.backward(
+            cache.layer, grad_output, everything=everything
+        )
         grads |= dict(zip(("w_out", "b_out"), own, strict=True))
-        return Gradients(grads, grad_x, {}) if everything else grads
+        return Gradients(grads, grad_x, *noise) if everything else grads
 
     def cost(self, loss, logits, y, *, steps=None):
         """Return the loss of the logits of a batch, one a replica, and its gradient with respect to them.

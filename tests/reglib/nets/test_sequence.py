@@ -113,25 +113,32 @@ def test_gradients_under_noise(readout, loss, steps, replicas):
 
 
 @pytest.mark.parametrize("readout", READOUTS)
-def test_everything_is_the_parameters_and_the_input(readout):
-    net, params, x, _ = problem(readout)
-    noise = places.draw(np.random.default_rng(5), KINDS, net.places(params, x))
+@pytest.mark.parametrize("cell", CELLS)
+def test_everything_is_the_parameters_the_input_and_the_noise(cell, readout):
+    net, params, x, _ = problem(readout, cell=cell)
+    rng = np.random.default_rng(5)
+    kinds = {place: kind for place, kind in KINDS.items() if place in net.places(params, x)}
+    drawn = places.draw(rng, kinds, net.places(params, x))
     cotangent = np.random.default_rng(6).standard_normal(net.logits(params, x).shape)
+    whole = {place: Noise(1 + 0.3 * rng.standard_normal(shape)) for place, shape in net.places(params, x).items()}
+    for noise in (drawn, whole):
 
-    def gradient(x):
-        _, cache = net.forward(params, x, noise=noise, steps=STEPS)
-        found = net.backward(params, cache, cotangent, everything=True)
-        assert found.noise == {}
-        return found.x
+        def value(point, noise=noise):
+            gains = {place: Noise(point.get(place, entry.gain), entry.offset) for place, entry in noise.items()}
+            return np.sum(cotangent * net.logits(params, point["x"], noise=gains, steps=STEPS))
 
-    gradcheck.check(
-        lambda x: np.sum(cotangent * net.logits(params, x, noise=noise, steps=STEPS)),
-        gradient,
-        x,
-        np.random.default_rng(7),
-        tolerance=1e-5,
-    )
-    assert (gradient(x)[~STEPS] == 0).all()
+        def gradient(point, noise=noise):
+            gains = {place: Noise(point.get(place, entry.gain), entry.offset) for place, entry in noise.items()}
+            _, cache = net.forward(params, point["x"], noise=gains, steps=STEPS)
+            found = net.backward(params, cache, cotangent, everything=True)
+            assert {place: entry.gain.shape for place, entry in found.noise.items()} == net.places(params, x)
+            for key, array in net.backward(params, cache, cotangent).items():
+                np.testing.assert_array_equal(found.params[key], array)
+            assert (found.x[~STEPS] == 0).all()
+            return {"x": found.x} | {place: found.noise[place].gain for place in point if place != "x"}
+
+        point = {"x": x} | {place: entry.gain for place, entry in noise.items() if entry.gain is not None}
+        gradcheck.check(value, gradient, point, np.random.default_rng(7), tolerance=1e-5)
 
 
 # The loss
