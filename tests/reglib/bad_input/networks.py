@@ -155,7 +155,7 @@ def nets(f):
             ConvNet((2, 3, 3, 2), "every"),
             softmax_cross_entropy,
             a(5, 2, 2, 2),
-            np.zeros((5, 2, 2), int),
+            np.ones((5, 2, 2), int),
         ),
         "nets.sequence.Sequence": lambda: given(LSTM(), 3, 4, 2, "every", 0.5),
         "nets.sequence.Sequence.names": lambda: given(sequence),
