@@ -49,7 +49,7 @@ SGD classifier | l2 | — | — | SGDClassifier(alpha) | alpha = 2 * l2
   l2_to_sgd_classifier_alpha sgd_classifier_alpha_to_l2
 AdamW and its paper | weight_decay | AdamW(weight_decay) | the same | — | paper's lambda = learning_rate * weight_decay
   adamw_to_paper_decay paper_to_adamw_decay
-Decay in SGD | coupled or decoupled | coupled | decoupled | — | the same without momentum, never with it
+Decay in SGD | coupled or decoupled | coupled | decoupled; coupled: L2(weight_decay / 2) | — | without momentum the same, with it none
   torch_sgd_to_keras_sgd keras_sgd_to_torch_sgd
 Decay over steps | weight_decay | AdamW | any | — | factor = (1 - learning_rate * weight_decay) ** steps
   decay_to_factor factor_to_decay
