@@ -27,11 +27,12 @@ CARRIED = ("state_h", "state_c", "zone_h", "zone_c")
 def room(cache):
     """Return arrays for the gradients that the steps note, by place inside of them, in the inner layout."""
     cell, layout, hidden = cache.cell, cache.layout, cache.states[0].shape[-1]
-    inside = [place for place in places_of(cell) if place not in OUTSIDE]
-    shapes = dict.fromkeys(inside, layout.inside(hidden))
+    shape = layout.inside(hidden)
+    shapes = {
+        place: shape for place in places_of(cell) if place not in OUTSIDE
+    }
     if _untied(cache.gains.recurrent):
-        replicas, steps, *rest = shapes["recurrent"]
-        shapes["recurrent"] = (replicas, steps, cell.gates, *rest)
+        shapes["recurrent"] = (*shape[:2], cell.gates, *shape[2:])
     return {
         place: np.empty(shape, layout.dtype) for place, shape in shapes.items()
     }

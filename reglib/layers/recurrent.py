@@ -299,7 +299,9 @@ def _forward(cache, y):
             new_c *= at.state_c[:, t]
 
 
-def backward(cache, grad_output=None, grad_state=None, *, everything=False):
+def backward(
+    cache, grad_output=None, grad_state=None, *, everything=False
+) -> Any:
     """Backpropagation through time: the gradients of x, of all parameters, and of the initial state.
 
     Parameters
