@@ -259,7 +259,7 @@ def train(
     technique = Technique() if technique is None else technique
     _check_options(batches, data, schedule, measures, early_stopping, progress)
     boolean("allow_divergence", allow_divergence)
-    state = start(technique, optimizer, params)
+    state = start(technique, optimizer, params, rng)
     watch = _Watch(state, measures, every, early_stopping)
     losses, alive = [], np.array(True)
     before = state

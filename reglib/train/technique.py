@@ -13,7 +13,9 @@
 `step` takes them in this order. Everything random is drawn once a step, before the slope, so that a second pass (SAM)
 sees the same draw. The penalty's gradient is added *after* the slope: SAM climbs on the data loss alone, as in Foret et
 al. (2021), Eq. 2, where the L2 term stands outside of the maximum. Nothing is kept in a technique: what it wants to
-remember between steps (averages, say) it puts into ``memory``, a dict.
+remember between steps (averages, say) it puts into ``memory``, a dict. That is empty before the first step, unless the
+technique's ``memory`` says what it holds: the first weights as the first average, random vectors to begin a power
+iteration with.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,6 +65,9 @@ class Technique(Value):
     predict : callable, optional
         ``(rng, forward, x, params, memory) -> output``. ``forward(params, x)`` returns logits under the expected
         noise, ``forward(params, x, rng)`` under a draw of this technique's noise; by default the first.
+    memory : callable, optional
+        ``(rng, params) -> memory``, a dict: what is remembered before the first step. Its arrays have the replicas'
+        axes in front, so that early stopping can keep each replica's own. By default nothing.
     """
 
     data: Callable | tuple = ()
@@ -74,11 +79,13 @@ class Technique(Value):
     proximal: bool = False
     between: Callable | tuple = ()
     predict: Callable | None = None
+    memory: Callable | None = None
 
     def __post_init__(self):
         for name in ("data", "between"):
             functions = _several(getattr(self, name))
-            _callables(name, functions)
+            for one in functions:
+                function(name, one)
             self._store(name, functions)
         penalties = _several(self.penalty)
         for penalty in penalties:
@@ -87,10 +94,8 @@ class Technique(Value):
                     f"penalty must be a penalty of reglib.weights.penalties, got {penalty!r}"
                 )
         self._store("penalty", penalties)
-        _callables(
-            "weights, loss, slope and predict",
-            [f for f in self._single() if f is not None],
-        )
+        for name in ("weights", "loss", "slope", "predict", "memory"):
+            function(name, getattr(self, name), optional=True)
         if not isinstance(self.noise, Mapping):
             raise TypeError(
                 f"noise must be a dict of kinds by place, got {self.noise!r}"
@@ -99,9 +104,6 @@ class Technique(Value):
         boolean("proximal", self.proximal)
         if self.proximal and not penalties:
             raise ValueError("proximal=True needs a penalty, got none")
-
-    def _single(self):
-        return self.weights, self.loss, self.slope, self.predict
 
     def _content(self):
         return tuple(
@@ -253,12 +255,28 @@ def step(
     return value, State(params, slots, memory)
 
 
-def start(technique, optimizer, params):
-    """Return the `State` before the first step from ``params``; check that ``technique`` and ``optimizer`` fit."""
+def start(technique, optimizer, params, rng=None):
+    """Return the `State` before the first step; check that ``technique`` and ``optimizer`` fit together.
+
+    Parameters
+    ----------
+    technique : Technique
+    optimizer : an optimizer of `reglib.train.optim`
+    params : dict of ndarray
+        To begin with; for a function also a list.
+    rng : numpy.random.Generator, or list of them, one a replica
+        For what the technique's ``memory`` draws; then that of the steps, which draw on.
+
+    Returns
+    -------
+    State
+    """
     instance("technique", technique, Technique, "a Technique")
     instance(
         "optimizer", optimizer, Optimizer, "an optimizer of reglib.train.optim"
     )
+    if rng is not None:
+        generators("rng", rng)
     plain = (
         isinstance(optimizer, SGD)
         and not getattr(
@@ -269,7 +287,9 @@ def start(technique, optimizer, params):
         raise ValueError(
             f"proximal=True needs SGD without momentum, got {optimizer!r}"
         )
-    return State(params, optimizer.init(params), {})
+    memory = technique.memory(rng, params) if technique.memory else {}
+    instance("what memory returns", memory, dict, "a dict")
+    return State(params, optimizer.init(params), memory)
 
 
 def _network(net):
@@ -361,9 +381,3 @@ def _several(given):
         if given is None
         else (given,)
     )
-
-
-def _callables(name, functions):
-    """Complain about what cannot be called."""
-    for one in functions:
-        function(name, one)

@@ -125,6 +125,38 @@ def smoothing(rng, x, y):
     return x + 0.1 * noise.astype(x.dtype), y
 
 
+def unit(vectors):
+    return vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
+
+
+def spectral(setting, name="w1"):
+    """Divide a weight by its norm from a power iteration whose vectors are drawn at the start; noise beside it."""
+
+    def memory(rng, params):
+        return {"u": unit(np.stack([one.standard_normal(params[name].shape[1]) for one in rng])), "steps": 0}
+
+    def weights(rng, params, memory):
+        v = unit((memory["u"][..., None] * params[name]).sum(axis=-2))
+        memory["u"] = u = unit((params[name] * v[..., None, :]).sum(axis=-1))
+        memory["steps"] += 1
+        norm = (u[..., None] * params[name] * v[..., None, :]).sum(axis=(-2, -1), keepdims=True).astype(np.float32)
+
+        def divide(arrays):
+            return arrays | {name: arrays[name] / norm}
+
+        return lambda params: (divide(params), divide)  # its gradient takes the norm as a constant
+
+    def predict(rng, forward, x, params, memory):
+        return forward(params, x) + memory["u"][..., :2].mean(axis=-1).reshape(-1, *[1] * (np.ndim(x) - 1))
+
+    noise = {"input": Bernoulli(setting.rate)}
+    return Technique(noise=noise, weights=weights, predict=predict, memory=memory)
+
+
+def recurrent_spectral(setting):
+    return spectral(setting, "w_h")
+
+
 TECHNIQUES = {
     "nothing": (CLASSES, RATES, lambda s: Technique()),
     "dropout": (CLASSES, RATES, lambda s: Technique(noise={"hidden1": Bernoulli(s.rate), "input": Gaussian(s.rate)})),
@@ -142,6 +174,8 @@ TECHNIQUES = {
         lambda s: Technique(noise={"hidden1": Bernoulli(s.rate)}),
     ),
     "memory": (CLASSES, grid(keep=(0.9,), learning_rate=(0.5, 0.1), epochs=(2, 3)), averaging),
+    "memory from the start": (CLASSES, RATES, spectral),
+    "memory and the best step": (WORDS, RATES, recurrent_spectral),
 }
 
 

@@ -13,6 +13,7 @@ from reglib.noise.kinds import Bernoulli
 from reglib.train.losses import squared_error
 from reglib.train.optim import SGD
 from reglib.train.technique import Technique
+from reglib.weights.parameters import each as each_parameter
 from tests.conftest import exactly
 
 
@@ -244,6 +245,39 @@ def test_a_refit_is_a_fit_on_all_labels_even_one_after_the_other():
     best = found.tried["one"].validation.argmin(axis=0)
     np.testing.assert_array_equal(found.test["one"], whole.test[best, range(6)])
     assert not np.array_equal(whole.test, found.tried["one"].test)
+
+
+def averaging(setting):
+    """Predict with an average of the weights that begins at the first ones, plus a number that each seed draws."""
+
+    def memory(rng, params):
+        return {"mean": params, "drawn": np.stack([one.standard_normal(2) for one in rng])}
+
+    def between(params, memory):
+        return params, memory | {"mean": each_parameter(lambda old, new: 0.8 * old + 0.2 * new, memory["mean"], params)}
+
+    def predict(rng, forward, x, params, memory):
+        return forward(memory["mean"], x) + 0.1 * memory["drawn"][:, :1, None]
+
+    return Technique(noise={"input": Bernoulli(setting.rate)}, between=between, predict=predict, memory=memory)
+
+
+@pytest.mark.parametrize("stop", ["last", "best"])
+def test_memory_from_the_start_is_that_of_each_network_alone(stop):
+    """Several settings and seeds in one pass, against one setting after the other, and one seed after the other."""
+    task = dataclasses.replace(TASK, stop=stop, looks=4, epochs=3)
+    settings = grid(rate=(0.1, 0.4), learning_rate=(0.05, 0.2, 0.5))
+    arms = [Arm(name, settings, averaging, one_pass=one_pass) for name, one_pass in (("one", True), ("turn", False))]
+    found = study(task, arms, seeds=5)
+    np.testing.assert_array_equal(found.test["one"], found.test["turn"])
+    assert len(found.choices("one")) > 1
+    whole = fit(task, arms[0], seeds=range(5))
+    for seed in range(5):
+        alone = fit(task, arms[0], seeds=[seed])
+        np.testing.assert_array_equal(alone.test[:, 0], whole.test[:, seed])
+        rows = slice(seed, None, 5)
+        np.testing.assert_array_equal(alone.memory["drawn"], whole.memory["drawn"][rows])
+        np.testing.assert_array_equal(alone.memory["mean"]["w2"], whole.memory["mean"]["w2"][rows])
 
 
 def test_progress_sees_the_names_of_the_jobs():

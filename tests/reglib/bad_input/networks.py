@@ -255,6 +255,7 @@ def training(f):
             proximal=True,
             between=do_nothing,
             predict=do_nothing,
+            memory=do_nothing,
         ),
         "train.technique.Technique.output": lambda: given(f.technique, f.net, f.params, x, {}, rng=rng()),
         "train.technique.value_and_grads": lambda: [
@@ -272,7 +273,7 @@ def training(f):
         "train.technique.step": lambda: given(
             f.net, f.technique, f.optimizer, f.state, (x, f.labels), rng(), loss=softmax_cross_entropy, multiplier=1.0
         ),
-        "train.technique.start": lambda: given(f.technique, f.optimizer, f.params),
+        "train.technique.start": lambda: given(f.technique, f.optimizer, f.params, rng()),
         "train.loop.minibatches": lambda: given(rng(), 5, 2, 2, replicas=(2,), drop_last=True),
         "train.loop.EarlyStopping": lambda: given("accuracy", 2, "lower"),
         "train.loop.train": lambda: given(
