@@ -246,7 +246,10 @@ class Bernoulli(Kind):
         )
 
     def expected(self, shape=()):
-        """Return None for the scaled form, and the gain 1 - rate for the other; ``shape`` as for `Kind.expected`."""
+        """Return None for the scaled form, and the gain 1 - rate for the other; ``shape`` as for `Kind.expected`.
+
+        That is the mean of the mask, not that of the network's output: see `reglib.noise.places.expected`.
+        """
         return None if self.scaled else self._kept(shape)
 
 
@@ -378,7 +381,10 @@ class Zoneout(Kind):
         return Noise(1 - masks.gate("mask", mask).astype(float_type(dtype)))
 
     def expected(self, shape=()):
-        """Return the gain 1 - rate: old and new are mixed; ``shape`` as for `Kind.expected`."""
+        """Return the gain 1 - rate: old and new are mixed; ``shape`` as for `Kind.expected`.
+
+        That is the mean of the mask, not that of the network's output: see `reglib.noise.places.expected`.
+        """
         return self._kept(shape)
 
 

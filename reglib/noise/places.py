@@ -52,6 +52,19 @@ def expected(kinds, shapes):
     """Return what takes the noise's place at inference: the `expected` of each of the ``kinds``, by place.
 
     Only the places where inference needs a change: unscaled dropout, and zoneout. ``shapes`` is that of `draw`.
+
+    Every mask is replaced by its mean. Where the output is linear in every mask, and none acts twice along a path, it
+    is then the mean over the masks. Elsewhere it is an approximation. Behind an activation, the mean of a function is
+    not the function of the mean (Srivastava et al. 2014, Section 7.5, measure how far apart they are). And in a
+    recurrent network a mask at "recurrent", "state_h" or "state_c" acts again at every step. Let q = 1 - rate, and let
+    c be carried through T steps by dropout alone, c_T = m_1 ... m_T c_0::
+
+                                                not scaled          scaled
+        what this function gives                q^T c_0             c_0
+        the mean, a mask drawn at every step    q^T c_0             c_0
+        the mean, one mask a sequence           q c_0               c_0 / q^(T-1)
+
+    With one mask a sequence (``shared=-2``), m_1 = ... = m_T, and a mask of zeros and ones is its own power.
     """
     checked(kinds, shapes)
     means = {

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from reglib.layers import recurrent
 from reglib.layers.cells import LSTM
 from reglib.nets.convnet import ConvNet
 from reglib.nets.mlp import MLP
@@ -181,3 +182,24 @@ def test_checked_returns_the_kinds():
     kinds = {"hidden1": Bernoulli(0.5)}
     assert places.checked(kinds, SHAPES) is kinds
     assert places.checked(kinds, kinds) is kinds
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_in_a_memory_the_expected_noise_is_the_mean_over_masks_of_each_step_not_of_one_mask_a_sequence(scaled):
+    """A memory that only dropout acts on: the forget gate is open, the input gate is shut."""
+    steps, size, q = 3, 4000, 0.75
+    params = {"w_x": np.zeros((1, 4)), "w_h": np.zeros((1, 4)), "b": np.array([-np.inf, np.inf, 0.0, 0.0])}
+    start = np.zeros((size, 1)), np.ones((size, 1))
+
+    def last(noise):
+        return recurrent.forward(LSTM(), params, np.zeros((size, steps, 1)), start, noise=noise)[1][1]
+
+    found = {}
+    for shared in ((), -2):
+        kinds = {"state_c": Bernoulli(1 - q, shared, scaled=scaled)}
+        shapes = {"state_c": (size, steps, 1)}
+        np.testing.assert_allclose(last(places.expected(kinds, shapes)), 1 if scaled else q**steps, rtol=1e-14)
+        found[shared] = last(places.draw(rng(), kinds, shapes)).mean()
+    anew, once = (1, q ** (1 - steps)) if scaled else (q**steps, q)
+    assert abs(found[()] - anew) < 6 * anew * np.sqrt((q**-steps - 1) / size)
+    assert abs(found[-2] - once) < 6 * once * np.sqrt((1 / q - 1) / size)
