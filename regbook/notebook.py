@@ -161,13 +161,17 @@ def table(rows, columns=None, *, caption=None, digits=4):
     return Table([list(row) for row in rows], [str(column) for column in columns], caption, digits)
 
 
-def verdict_table(comparisons, *, caption=None, digits=3):
+def verdict_table(comparisons, *, columns=None, marks=None, caption=None, digits=3):
     """Show comparisons of two arms, one a row.
 
     Parameters
     ----------
     comparisons : sequence of `regbook.experiment.Comparison`
-        All of the same two arms, whose names head their columns.
+    columns : sequence of 3 str, optional
+        The headings of the claim and of the two means. By default the names of the arms, which must then be the same
+        in all comparisons.
+    marks : sequence of str, optional
+        What stands behind each verdict.
     caption : str
     digits : int
         Significant digits of means and intervals.
@@ -179,7 +183,7 @@ def verdict_table(comparisons, *, caption=None, digits=3):
     Raises
     ------
     ValueError
-        For no comparisons, or such of different arms.
+        For no comparisons, or such of different arms, without ``columns``; for another number of marks.
 
     Examples
     --------
@@ -190,15 +194,21 @@ def verdict_table(comparisons, *, caption=None, digits=3):
     less   9.5  10.5  [-1, -1]         supported
     """
     comparisons = list(comparisons)
-    if len({each.arms for each in comparisons}) != 1:
-        raise ValueError(
-            f"comparisons must hold one or more of the same arms, got {[each.arms for each in comparisons]}"
-        )
+    if columns is None:
+        if len({each.arms for each in comparisons}) != 1:
+            raise ValueError(
+                f"comparisons must hold one or more of the same arms, got {[each.arms for each in comparisons]}"
+            )
+        columns = ("Claim", *comparisons[0].arms)
+    marks = [""] * len(comparisons) if marks is None else list(marks)
+    if len(marks) != len(comparisons):
+        raise ValueError(f"marks must hold one for each of the {len(comparisons)} comparisons, got {len(marks)}")
     rows = []
-    for each in comparisons:
+    for each, mark in zip(comparisons, marks, strict=True):
         low, high = each.interval
-        rows.append([each.claim, each.mean_a, each.mean_b, f"[{low:.{digits}g}, {high:.{digits}g}]", each.verdict])
-    return table(rows, ["Claim", *comparisons[0].arms, "Difference, 95%", "Verdict"], caption=caption, digits=digits)
+        interval = f"[{low:.{digits}g}, {high:.{digits}g}]"
+        rows.append([each.claim, each.mean_a, each.mean_b, interval, each.verdict + mark])
+    return table(rows, [*columns, "Difference, 95%", "Verdict"], caption=caption, digits=digits)
 
 
 def parity_table(results, *, tolerance=1e-12, names=("PyTorch", "Keras"), caption=None):

@@ -23,7 +23,7 @@ import numpy as np
 
 from regbook import experiment
 from regbook.fit import fit
-from regbook.notebook import table
+from regbook.notebook import table, verdict_table
 from regbook.task import Arm, Measure, Task
 from reglib._validate import integer, one_of
 
@@ -88,17 +88,12 @@ class Study:
 
         ``digits`` are those shown; ``options`` are those of `regbook.experiment.paired`.
         """
-        rows = []
-        for a, b, *claim in pairs:
-            found = self.compare(a, b, *claim, **options)
-            low, high = found.interval
-            interval = f"[{low:.{digits}g}, {high:.{digits}g}]"
-            edge = " *" if self.at_edge(a) or self.at_edge(b) else ""
-            rows.append([found.claim, found.mean_a, found.mean_b, interval, found.verdict + edge])
-        note = ", * where a chosen setting lies at the end of its grid" if any("*" in row[-1] for row in rows) else ""
+        found = [self.compare(*pair, **options) for pair in pairs]
+        marks = [" *" if self.at_edge(a) or self.at_edge(b) else "" for a, b, *_ in pairs]
+        note = ", * where a chosen setting lies at the end of its grid" if any(marks) else ""
         caption = f"{self.task.unit}, {len(next(iter(self.test.values())))} paired seeds{note}"
-        heads = ["Claim: the first is better", "First", "Second", "Difference, 95%", "Verdict"]
-        return table(rows, heads, caption=caption, digits=digits)
+        columns = ("Claim: the first is better", "First", "Second")
+        return verdict_table(found, columns=columns, marks=marks, caption=caption, digits=digits)
 
     def choices(self, arm):
         """Return the settings of an ``arm`` with how many seeds chose each, most first; ties count in parts."""

@@ -327,3 +327,14 @@ def test_verdicts_stand_one_a_row():
 def test_verdicts_of_different_arms_or_of_none_are_refused(comparisons):
     with pytest.raises(ValueError, match="comparisons must hold one or more of the same arms"):
         verdict_table(comparisons)
+
+
+def test_verdicts_of_different_arms_stand_under_headings_that_are_given():
+    pairs = [compared(), compared(("other", "old"))]
+    found = verdict_table(pairs, columns=("It is", "a", "b"), marks=("", " *"))
+    assert found.columns == ["It is", "a", "b", "Difference, 95%", "Verdict"]
+    assert [row[-1] for row in found.rows] == ["supported", "supported *"]
+    assert found.digits == 3
+    assert verdict_table([], columns=("It is", "a", "b")).rows == []
+    with pytest.raises(ValueError, match="marks must hold one for each of the 2 comparisons, got 1"):
+        verdict_table(pairs, columns=("It is", "a", "b"), marks=("",))
