@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reglib._validate import integer, one_of
+from regbook import datasets
+from reglib._validate import integer, number, one_of
 from reglib.train.losses import softmax_cross_entropy
 from reglib.train.technique import Technique
 
@@ -104,6 +105,53 @@ def _check(part, count):
         del lengths["x"]
     if set(lengths.values()) != {count}:
         raise ValueError(f"a part must have one entry of each for every example; got {lengths}")
+
+
+def random_split(x, y, counts, *, wrong=0.0):
+    """Return the data of a `Task`: each seed takes its own training, validation and test examples at random.
+
+    Parameters
+    ----------
+    x : ndarray, (N, ...)
+        The pool that all seeds share.
+    y : ndarray of int, (N,)
+        The classes, 0, 1, ...
+    counts : three numbers
+        How many examples train, validate and test; they do not overlap.
+    wrong : number in [0, 1]
+        The share of *training* labels that are changed to another class, drawn uniformly. Validation and test keep
+        the right ones.
+
+    Returns
+    -------
+    callable
+        ``(rng) -> train, validation, test``, see `Task`.
+
+    Raises
+    ------
+    ValueError
+        If ``counts`` are not three numbers, x and y differ in length, or ``wrong`` lies outside of [0, 1].
+
+    Examples
+    --------
+    >>> data = random_split(np.arange(8.0)[:, None], np.arange(8) % 2, (4, 2, 2), wrong=0.5)
+    >>> train, validation, test = data(np.random.default_rng(0))
+    >>> int((train.y != train.rows % 2).sum()), int((test.y != test.rows % 2).sum())
+    (2, 0)
+    """
+    x, y, wrong = np.asarray(x), np.asarray(y), number("wrong", wrong, low=0, high=1)
+    if len(x) != len(y):
+        raise ValueError(f"x and y must hold one entry each for every example; got {len(x)} and {len(y)}")
+    if len(counts) != 3:
+        raise ValueError(f"counts must be three, for training, validation and test; got {counts!r}")
+    classes = int(y.max()) + 1
+
+    def data(rng):
+        first, *others = datasets.split(rng, len(y), counts)
+        train = Part(x, datasets.flip_labels(rng, y[first], wrong, classes), first)
+        return train, *(Part(x, y[rows], rows) for rows in others)
+
+    return data
 
 
 def percent_wrong(logits, part):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from regbook.task import Arm, Part, Task, grid, percent_wrong, stack
+from regbook.task import Arm, Part, Task, grid, percent_wrong, random_split, stack
 from reglib.nets.mlp import MLP
 from reglib.train.optim import SGD
 from reglib.train.technique import Technique
@@ -175,3 +175,35 @@ def test_an_arm_has_settings_of_the_same_names():
         expected = "settings of arm 'x' must be one or more dicts with the same names"
         with pytest.raises(ValueError, match=exactly(expected)):
             Arm("x", settings)
+
+
+def test_a_random_split_changes_training_labels_alone():
+    x, y = np.arange(90.0)[:, None], np.arange(90) % 3
+    parts = random_split(x, y, (40, 30, 20), wrong=0.25)(np.random.default_rng(0))
+    assert [len(part.y) for part in parts] == [40, 30, 20]
+    assert [int((part.y != y[part.rows]).sum()) for part in parts] == [10, 0, 0]
+    assert len(set(np.concatenate([part.rows for part in parts]))) == 90
+    assert all(part.x is x for part in parts)
+    assert {int(label) for label in parts[0].y} == {0, 1, 2}
+
+
+def test_a_random_split_is_the_seeds_own():
+    data = random_split(np.zeros((30, 2)), np.arange(30) % 5, (10, 10, 10), wrong=0.3)
+    a, b, c = (data(np.random.default_rng(seed))[0] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a.y, b.y)
+    np.testing.assert_array_equal(a.rows, b.rows)
+    assert (a.rows != c.rows).any()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"y": np.zeros(3, int)}, "x and y must hold one entry each for every example; got 4 and 3"),
+        ({"counts": (2, 2)}, "counts must be three, for training, validation and test; got (2, 2)"),
+        ({"wrong": 1.5}, "wrong must be a finite number in [0, 1], got 1.5"),
+    ],
+)
+def test_a_random_split_refuses(changed, message):
+    given = {"x": np.zeros((4, 1)), "y": np.zeros(4, int), "counts": (2, 1, 1), "wrong": 0.0} | changed
+    with pytest.raises(ValueError, match=exactly(message)):
+        random_split(given.pop("x"), given.pop("y"), given.pop("counts"), **given)
