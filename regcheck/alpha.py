@@ -11,8 +11,8 @@ def constants(answer):
     for rng in trials():
         p, limit = rng.uniform(0.1, 0.4), rng.uniform(-2.0, -1.2)
         q = 1 - p
-        a, b = parts(answer(p, limit), 2)
         right = (q * (1 + p * limit**2)) ** -0.5
+        a, b = parts(answer(p, limit), (right, -right * p * limit))
         compare(
             a,
             right,
@@ -31,7 +31,7 @@ def constants(answer):
             {
                 "The sign: the mean of the dropped units has to be taken away.": right * p * limit,
                 "The shift acts after the stretch: it contains a.": -p * limit,
-                "A unit is dropped with probability rate, not 1 - rate.": -right * q * limit,
+                "You weigh what dropped units become with the probability to keep.": -right * q * limit,
             },
             "The stretch is right, the shift is not. The mean of the output must be 0.",
         )
@@ -66,7 +66,7 @@ def drift(answer):
             "That is the variance of the gate. The unit has a variance of its own.": 0.25,
             "That is with keep and drop exchanged.": 5.0,
             "That would be alpha dropout.": 1.0,
-            "The factor 1/q comes in squared, but only a share q of the units is left.": 1.5625,
+            "That is the mean square of the units that are kept. What of the others?": 1.5625,
         },
         "Mean square of a unit that is x / q with probability q, and 0 otherwise.",
     )
@@ -85,13 +85,16 @@ def strength(answer):
             "That is the noise over signal of alpha dropout at 0.3.": 4.09 * 0.3 / 0.7,
             "That is the probability to keep.": 1 / (1 + odds),
             "Alpha dropout is the noisier one: it needs the smaller rate.": 4.09 * 0.3 / (0.7 + 4.09 * 0.3),
-            "You divided the rate by 4.09. The factor belongs to p / q.": 0.3 / 4.09,
-            "The factor is 1 + 3.09.": 0.3 / 0.7 / 3.09 / (1 + 0.3 / 0.7 / 3.09),
+            "You divided the rate. The factor belongs to p / q.": 0.3 / 4.09,
+            "Your factor is too small: it is more than the square of alpha_prime.": 0.3
+            / 0.7
+            / 3.09
+            / (1 + 0.3 / 0.7 / 3.09),
             "Rounded too early: three decimals, please.": 0.09,
             "Right to one decimal, if that is what you mean. Give three.": 0.1,
         },
-        "Which p has p / (1 - p) times 4.09 equal to 0.3 / 0.7?",
-        tolerance=1e-3,
+        "Write down noise over signal for both kinds, set them equal, and solve for the rate of alpha dropout.",
+        decimals=3,
     )
 
 
@@ -102,7 +105,7 @@ def where(answer):
         answer,
         "b",
         {
-            "a": "It is the other way round: its noise over signal is 4.09 times as large at the same rate.",
+            "a": "It is the other way round: at the same rate alpha dropout has more noise over signal.",
             "c": "At test time mean and variance over all units are what they were, without any factor.",
             "d": "Before you blame the neighbor: are the constants right for these units?",
         },

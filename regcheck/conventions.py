@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, expect, near, trials
+from regcheck.core import choice, compare, exercise, expect, near, parts, trials, whole
 
 
 @exercise("From Ridge to this book")
@@ -43,6 +43,7 @@ def twin(answer):
 def dropout(answer):
     for rng in trials():
         x, u, p = rng.normal(size=(9, 8)), rng.uniform(size=(9, 8)), rng.uniform(0.6, 0.9)
+        u[0, :3] = p  # a number equal to p is not below it
         compare(
             answer(x, u, p),
             np.where(u < p, x / p, 0),
@@ -60,8 +61,11 @@ def dropout(answer):
                 "The right units are dropped, but a unit is kept where its number is below p, not below 1 - p.": (
                     np.where(u < 1 - p, x / p, 0)
                 ),
+                "Share and scale are right, but the task keeps a unit where its number is below p. With your "
+                "comparison the same numbers keep other units.": np.where(u >= 1 - p, x / p, 0),
+                "A number that equals p is not below it.": np.where(u <= p, x / p, 0),
             },
-            "Average your result over many draws of u: is it x?",
+            "Not the paper's dropout yet. Look at the mask and at the scale, one at a time.",
         )
 
 
@@ -70,7 +74,7 @@ def shape(answer):
     for rng in trials():
         n, c, h, w = (int(size) for size in rng.permutation(np.arange(2, 12))[:4])
         compare(
-            answer((n, c, h, w)),
+            whole(answer((n, c, h, w)), 4),
             np.array([n, c, 1, 1]),
             {
                 "That is the shape for channels last, Keras' order: it is constant along the wrong axes.": (
@@ -141,7 +145,6 @@ def paper_decay(answer):
             "Upside down: the learning rate divides, it is not divided.": 20.0,
         },
         "After one step with a zero gradient, both programs must leave the same share of a weight.",
-        tolerance=1e-9,
     )
 
 
@@ -157,9 +160,7 @@ def bug(answer):
     for rng in trials():
         keep, old, n = rng.uniform(0.6, 0.95), rng.uniform(0.6, 0.99), int(rng.integers(50, 500))
         decay = rng.uniform(0.5, 5.0) * n
-        got = answer(keep, decay, old, n)
-        expect(isinstance(got, tuple) and len(got) == 3, "Return the three numbers p, weight_decay and momentum.")
-        p, weight_decay, momentum = got
+        p, weight_decay, momentum = parts(answer(keep, decay, old, n), (1 - keep, decay / n, 1 - old))
         compare(
             weight_decay,
             decay / n,
@@ -184,5 +185,5 @@ def bug(answer):
             momentum,
             1 - old,
             {"The batch norm: PyTorch's momentum is the share of the new batch; you pass the share of the old.": old},
-            "The batch norm: old share and new share add up to 1.",
+            "The batch norm: to which of the two averages does PyTorch's momentum belong?",
         )

@@ -19,7 +19,7 @@ A chapter's module holds one function for each exercise, made into a check by a 
 
     @exercise("How much is left")
     def what_is_left(answer):
-        near(answer, 0.81, {"That is what is gone.": 0.19}, "Two steps, each of the same factor.", tolerance=1e-3)
+        near(answer, 0.81, {"That is what is gone.": 0.19}, "Two steps, each of the same factor.", decimals=2)
 
     @exercise("Which is sparse")
     def which_is_sparse(answer):
@@ -38,7 +38,26 @@ not print what is wrong before the reader has looked. A check
   in place, and answers of the wrong type, shape or with NaN get their own messages.
 
 Where a mistake shows in one trial only (a sign, say), draw inputs in which it shows. ``answer.value`` is what was
-given, ``answer(...)`` calls it. An answer of several arrays: check its length by `parts`, then `compare` each.
+given, ``answer(...)`` calls it. An answer of several arrays: `parts`, then `compare` each. Draws: `regcheck.draws`.
+
+**Every right answer is accepted**, here and not check by check:
+
+- *Numbers* come as Python's or NumPy's scalars, fractions, arrays (of no axis, too), lists or tuples, nested or not.
+- *Shapes*: axes of length 1 in front are dropped, since an array of shape (1, D) broadcasts like one of shape (D,);
+  so ``keepdims=True`` over the first axes is welcome. A column, (D, 1), is another thing and is told so. A single
+  number may have any axes of length 1.
+- *Several results* are a tuple, a list, or an array with the results along its first axis.
+- *Tolerance* follows the type of the answer: a number may differ from the right one by 1e-6 in float64 (room for
+  1e-8 in a denominator and for central differences) and by 2e-5 in float32 (about 170 times its precision), times
+  the size of the right number where that is above 1. float16 is too coarse to tell right from wrong, and is told so.
+  In nested lists the coarsest type counts. A check may ask for less, never for more: so inputs are drawn such that
+  every mistake shows by more than 1e-4. A number with ``decimals`` may be off by half a unit of the last of them.
+- *Whole numbers* are asked for by `whole`.
+
+**Every wrong answer is rejected**: the tests change each printed solution in some hundred ways (an operator, a
+constant, an axis, an argument left out or exchanged) and hold that the check notices, or that the change is none.
+**A message names a mistake that was made**: the table is asked before ``otherwise``, which claims nothing. An answer
+that is right in its first digits only, or right but in another order, hears that. **No message holds the answer.**
 """
 
 import ast
@@ -46,6 +65,8 @@ import copy
 import html
 import importlib
 import inspect
+import itertools
+import numbers
 import re
 import textwrap
 import traceback
@@ -55,6 +76,12 @@ import numpy as np
 
 NOT_ANSWERED, RIGHT, NOT_YET = "Not answered", "Right", "Not yet"
 SYMBOLS = {NOT_ANSWERED: "…", RIGHT: "✓", NOT_YET: "✗"}
+TOLERANCE, TOLERANCE_32 = 1e-6, 2e-5
+NEARLY = (
+    "Nearly: the first digits are right, the later ones are not. Is something rounded, or is there a small difference "
+    "in a constant?"
+)
+EXCHANGED = "Each of your results is right, but they come in another order than the task asks for."
 
 
 class Wrong(Exception):
@@ -189,7 +216,7 @@ def expect(condition, message):
         raise Wrong(message)
 
 
-def compare(got, right, mistakes, otherwise, *, tolerance=1e-9):
+def compare(got, right, mistakes, otherwise, *, tolerance=0.0):
     """Compare an array or number with the right one; recognize known mistakes.
 
     Parameters
@@ -201,31 +228,110 @@ def compare(got, right, mistakes, otherwise, *, tolerance=1e-9):
     otherwise : str
         The message when no known mistake fits.
     tolerance : float
-        Relative to the size of the right answer, and absolute below size 1.
+        Where more is allowed than the type of the answer asks for; relative to the size of the right answer, and
+        absolute below size 1.
     """
-    got = _numbers(got, np.shape(right))
-    if _close(got, right, tolerance):
+    found, tolerance = array(got, np.shape(right)), max(tolerance, _tolerance(got))
+    if _close(found, right, tolerance):
         return
     for message, result in mistakes.items():
-        if np.shape(result) == got.shape and _close(got, result, tolerance):
+        if np.shape(result) == found.shape and _close(found, result, tolerance):
             raise Wrong(message)
-    raise Wrong(otherwise)
+    raise Wrong(NEARLY if _close(found, right, 2e-4) else otherwise)
 
 
-def parts(got, count):
-    """Return an answer of several results as a tuple, or say that it must be a tuple of ``count``."""
-    if not isinstance(got, list | tuple) or len(got) != count:
-        found = f"{len(got)} of them" if isinstance(got, list | tuple) else f"a single {type(got).__name__}"
+def agrees(got, right):
+    """Return whether a result is equal to an array or number, as `compare` understands it; False if it is no number."""
+    try:
+        return _close(array(got, np.shape(right)), right, _tolerance(got))
+    except Wrong:
+        return False
+
+
+def parts(got, right):
+    """Return an answer of several results as a tuple, or say what is wrong with it as a whole.
+
+    Parameters
+    ----------
+    got : what the reader's function returned
+        A tuple, a list, or an array whose first axis counts the results.
+    right : int or tuple
+        How many there must be; or the right results, so that another order of them is recognized.
+    """
+    count = right if isinstance(right, int) else len(right)
+    several = isinstance(got, list | tuple) or (isinstance(got, np.ndarray) and got.ndim > 0)
+    if not several or len(got) != count:
+        found = f"{len(got)} of them" if several else f"a single {type(got).__name__}"
         raise Wrong(f"The result must be {count} values, separated by commas; yours is {found}.")
+    if isinstance(right, tuple) and not all(map(agrees, got, right)):
+        for order in itertools.permutations(right):
+            if all(map(agrees, got, order)):
+                raise Wrong(EXCHANGED)
     return tuple(got)
 
 
-def near(answer, right, mistakes, otherwise, *, tolerance=1e-6, unit=""):
-    """Compare a number that the reader worked out; arguments as in `compare`, and the ``unit`` it is asked for in."""
-    if callable(answer.value) or np.shape(answer.value) != ():
+def array(got, shape, message=None):
+    """Return the reader's result as an array of float64 of the right shape, or say what is wrong with it.
+
+    Parameters
+    ----------
+    got : what the reader's function returned
+    shape : tuple of int
+        Axes of length 1 in front of it are dropped.
+    message : str, optional
+        What to say of another shape.
+    """
+    try:
+        found = np.asarray(got)
+        if found.dtype.kind == "O" and all(isinstance(number, numbers.Real) for number in found.flat):
+            found = found.astype(float)  # fractions
+    except Exception:
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
+        raise Wrong(f"The result must be numbers; yours is {_brief(got)}.")
+    extra = found.ndim - len(shape)
+    same = found[(0,) * extra] if extra > 0 and found.shape[:extra] == (1,) * extra else found
+    if same.shape != tuple(shape):
+        wanted = f"an array of shape {shape}" if shape else "a single number"
+        raise Wrong(message or f"The result must be {wanted}; yours has shape {found.shape}.")
+    if not np.isfinite(same).all():
+        raise Wrong("The result contains NaN or an infinite value. Is there a division by zero, or a log of zero?")
+    return same.astype(float)
+
+
+def whole(got, count, message=None):
+    """Return ``count`` whole numbers, such as a shape, as a tuple of int; or say what is wrong with them."""
+    found = array(got, (count,), message)
+    if np.asarray(got).dtype.kind not in "iu":
+        raise Wrong(f"A shape is made of whole numbers; yours is {_brief(got)}.")
+    return tuple(map(int, found))
+
+
+def near(answer, right, mistakes, otherwise, *, decimals=None, unit=""):
+    """Compare a number that the reader worked out with the right one.
+
+    Parameters
+    ----------
+    answer : Answer
+    right : float
+    mistakes, otherwise
+        As in `compare`.
+    decimals : int, optional
+        How many decimals are asked for; more are welcome.
+    unit : str
+        The unit that is asked for, if the task names one.
+    """
+    value = answer.value
+    if callable(value) or np.size(value) != 1:
         asked = f"a single number, in {unit}" if unit else "a single number"
-        raise Wrong(f"This exercise asks for {asked}; you gave {_brief(answer.value)}.")
-    compare(answer.value, float(right), mistakes, otherwise, tolerance=tolerance)
+        raise Wrong(f"This exercise asks for {asked}; you gave {_brief(value)}.")
+    if decimals is None:
+        return compare(value, float(right), mistakes, otherwise)
+    number, half = float(array(value, ())), 0.5 * 10.0**-decimals + _tolerance(value)
+    for message, result in {None: right, **mistakes}.items():
+        if abs(number - result) <= half:
+            return expect(message is None, message)
+    raise Wrong(NEARLY if abs(number - right) < 20 * half else otherwise)
 
 
 def choice(answer, right, reasons):
@@ -240,28 +346,25 @@ def choice(answer, right, reasons):
         For each other letter, what speaks against it.
     """
     letters = sorted([right, *reasons])
-    given = answer.value.strip().lower() if isinstance(answer.value, str) else None
+    given = answer.value.strip(" ().\"'").lower() if isinstance(answer.value, str) else None
     if given not in letters:
         raise Wrong(f"Answer with one of {', '.join(map(repr, letters))}; you gave {_brief(answer.value)}.")
     if given != right:
         raise Wrong(reasons[given])
 
 
-def _numbers(got, shape):
-    """Return the reader's result as an array of floats of the right shape, or say what is wrong with it."""
-    try:
-        array = np.asarray(got)
-        kind, array = array.dtype.kind, array.astype(float) if array.dtype.kind in "biuf" else array
-    except Exception:
-        kind = "O"
-    if kind not in "biuf":
-        raise Wrong(f"The result must be numbers; yours is {_brief(got)}.")
-    if array.shape != shape:
-        wanted = f"an array of shape {shape}" if shape else "a single number"
-        raise Wrong(f"The result must be {wanted}; yours has shape {array.shape}.")
-    if not np.isfinite(array).all():
-        raise Wrong("The result contains NaN or an infinite value. Is there a division by zero, or a log of zero?")
-    return array
+def _tolerance(got):
+    """Return by how much a result may differ from the right one, for the coarsest type of float in it."""
+    if isinstance(got, list | tuple):
+        return max(map(_tolerance, got), default=TOLERANCE)
+    if isinstance(got, int | float):  # and float64, which is a float
+        return TOLERANCE
+    dtype = np.asarray(got).dtype
+    if dtype.kind != "f" or dtype.itemsize >= 8:
+        return TOLERANCE
+    if dtype.itemsize == 2:
+        raise Wrong("Your result is in float16, which is too coarse to be checked. Use float32 or float64.")
+    return TOLERANCE_32
 
 
 def _close(a, b, tolerance):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, expect, near, parts, trials
+from regcheck import draws
+from regcheck.core import array, choice, compare, exercise, expect, near, parts, trials
 
 
 @exercise("Forward")
@@ -67,7 +68,7 @@ def variance(answer):
 @exercise("From a paper to a library")
 def keep(answer):
     """0.1, 0.5, 1 / 0.9."""
-    torch, keras, factor = parts(answer(), 3)
+    torch, keras, factor = parts(answer(), (0.1, 0.5, 1 / 0.9))
     compare(
         torch,
         0.1,
@@ -149,11 +150,17 @@ def verdict(answer):
 def both_ways(answer):
     """One mask for both ways, and no argument changed."""
     for rng in trials():
-        x, grad = rng.uniform(0.5, 1.5, (8, 40)), rng.uniform(0.5, 1.5, (8, 40))
-        rate, seed = rng.uniform(0.3, 0.6), int(rng.integers(99))
-        output, grad_x = map(np.asarray, parts(answer(x, grad, rate, np.random.default_rng(seed)), 2))
-        expect(output.shape == x.shape == grad_x.shape, "Both results should have the shape of x.")
-        kept = output != 0
+        x, grad = rng.uniform(0.5, 1.5, (2, 80, 90))
+        rate = rng.uniform(0.2, 0.35)
+
+        def both(generator, x=x, grad=grad, rate=rate):
+            output, grad_x = parts(answer(x, grad, rate, generator), 2)
+            for result in (output, grad_x):
+                array(result, x.shape, "Both results should have the shape of x.")
+            return output, grad_x
+
+        output, grad_x = both(np.random.default_rng(1))
+        kept = array(output, x.shape) != 0
         expect(kept.any() and not kept.all(), "Your forward pass should drop some units, and keep others.")
         compare(
             output,
@@ -161,19 +168,21 @@ def both_ways(answer):
             {"The output has lost its factor.": x * kept},
             "The forward pass was right but for what it did to x. Keep its mask and its factor.",
         )
-        expect(abs(kept.mean() - (1 - rate)) < 0.2, "The share of kept units should be 1 - rate.")
         compare(
             grad_x,
             grad * kept / (1 - rate),
             {
                 "The gradient has lost its factor.": grad * kept,
                 "The gradient goes to all units, dropped or not.": grad / (1 - rate),
+                "The gradient goes to all units, dropped or not, and has no factor.": grad,
                 "The gradient goes to the dropped units.": grad * ~kept / (1 - rate),
             },
-            "The gradient is zero at other units than the output. Which mask does it use?",
+            "The gradient is not that of your output. Which mask does it use, and which factor?",
         )
-        silent = x * (np.arange(40) % 4 > 0)  # zeros, as behind a ReLU; the same draw
-        output, grad_x = map(np.asarray, parts(answer(silent, grad, rate, np.random.default_rng(seed)), 2))
+        draws.independent(kept, rate)
+        draws.from_generator(both)
+        silent = x * (np.arange(90) % 4 > 0)  # zeros, as behind a ReLU; the same draw
+        output, grad_x = both(np.random.default_rng(1), x=silent)
         compare(output, silent * kept / (1 - rate), {}, "Draw the mask from rng alone: the same state, the same mask.")
         compare(
             grad_x,

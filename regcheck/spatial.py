@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, expect, near, trials
+from regcheck import draws
+from regcheck.core import array, choice, compare, exercise, expect, near, trials, whole
 
 
 @exercise("The shape of the mask")
@@ -10,8 +11,6 @@ def mask_shape(answer):
     """1 along every axis but the batch and the channels."""
     for shape, axis in (((7, 5, 6, 3), 3), ((7, 3, 5, 6), 1), ((7, 9, 4), -1), ((2, 3, 4, 5, 6), 1), ((8, 6), -1)):
         got = answer(shape, axis)
-        expect(isinstance(got, tuple), "Return a tuple, as NumPy writes shapes.")
-        expect(len(got) == len(shape), "The mask has as many axes as the activations; shared ones have the length 1.")
         channels = shape[axis]
         place = axis % len(shape)
         mistakes = {
@@ -27,7 +26,12 @@ def mask_shape(answer):
             "You took axis 1 for the channels, whatever channel_axis says.": _alone(shape, 1),
             "A negative channel_axis counts from the end.": (shape[0], *(1,) * (len(shape) - 1)),
         }
-        compare(got, _alone(shape, place), mistakes, f"For {shape}, the length {channels} must stay on axis {axis}.")
+        compare(
+            whole(got, len(shape), "The mask has as many axes as the activations; shared ones have the length 1."),
+            _alone(shape, place),
+            mistakes,
+            f"For {shape}, the length {channels} must stay on axis {axis}.",
+        )
 
 
 def _alone(shape, place):
@@ -45,7 +49,7 @@ def strength(answer):
             answer(p, n, rho),
             odds / gain,
             {
-                "A unit has n - 1 neighbours, not n.": odds / (1 + n * rho),
+                "You count a unit among its own neighbours.": odds / (1 + n * rho),
                 "That is right for perfect correlation only; rho is missing.": odds / n,
                 "That is the strength before averaging, and of channel masks after it.": odds,
                 "You multiplied where averaging should weaken the noise.": odds * gain,
@@ -73,13 +77,13 @@ def match(answer):
             "Equal rates are not equal strengths: the average takes most of the unit noise.": 0.1,
             "That would hold for perfectly correlated neighbours.": 16 / 9 / (1 + 16 / 9),
             "You multiplied the rate itself. It is p / q that is multiplied.": 0.7,
-            "A unit has n - 1 neighbours, not n.": (7.4 / 9) / (1 + 7.4 / 9),
+            "You count a unit among its own neighbours.": (7.4 / 9) / (1 + 7.4 / 9),
             "That is the probability to keep.": 1 / (1 + odds),
             "You weakened the unit dropout. It has to be stronger, to make up for the average.": (1 / 63)
             / (1 + 1 / 63),
         },
         "How strong is the channel noise, and by what does the average divide the strength of unit noise?",
-        tolerance=5e-3,
+        decimals=2,
     )
 
 
@@ -107,8 +111,7 @@ def weight(answer):
                 "The activations are missing: that is no gradient of a weight.": (
                     grad[:, :, None] * mask / (1 - p) * np.ones_like(h)
                 ).sum(axis=(0, 1)),
-                "You divided by the rate; the factor is 1 / (1 - rate).": (grad[:, :, None] * h * mask).sum(axis=(0, 1))
-                / p,
+                "You divided by the rate. Which share is kept?": (grad[:, :, None] * h * mask).sum(axis=(0, 1)) / p,
             },
             "Write y for one example and one position, and differentiate by one weight. Then add them all up.",
         )
@@ -136,27 +139,27 @@ def _given(x, rate, rng):
 @exercise("Bug hunt: channels first", given=_given)
 def spatial_dropout(answer):
     """One draw for each example and channel."""
-    for rng in trials():
-        x, p, seed = rng.uniform(0.5, 1.5, (30, 6, 5, 7)), rng.uniform(0.3, 0.5), int(rng.integers(1000))
-        got = answer(x, p, np.random.default_rng(seed))
-        expect(np.shape(got) == x.shape, "The result should have the shape of x.")
-        gate = np.asarray(got) / x
-        expect(not np.allclose(gate, 1), "There should be noise: some channels must be dropped.")
-        values = np.unique(gate.round(9))
-        expect(
-            not np.allclose(values, [0, 1]),
-            "Kept units must be divided by 1 - rate, so that the mean stays.",
+    for rng in trials(3):
+        x, p = rng.uniform(0.5, 1.5, (80, 90, 2, 3)), rng.uniform(0.2, 0.35)
+        got = answer(x, p, np.random.default_rng(1))
+        kept = array(got, x.shape, "The result should have the shape of x.") != 0
+        expect(kept.any() and not kept.all(), "There should be noise: some channels must be dropped, and not all.")
+        compare(
+            got,
+            x * kept / (1 - p),
+            {
+                "Kept units must be divided by 1 - rate, so that the mean stays.": x * kept,
+                "You exchanged keep and drop in the factor.": x * kept / p,
+            },
+            "The factor of what is kept is not right. It was, in the function as you found it.",
         )
-        expect(
-            len(values) == 2 and np.allclose(values, [0, 1 / (1 - p)]),
-            "A kept unit must be multiplied by 1 / (1 - rate), a dropped one by 0.",
-        )
-        shared = [bool(np.allclose(gate, np.take(gate, [0], axis))) for axis in range(4)]
-        expect(not shared[0], "All examples lose the same channels. Each example needs draws of its own.")
+        shared = [bool(np.all(kept == np.take(kept, [0], axis))) for axis in range(4)]
         expect(shared != [False, True, True, False], "It still drops whole columns, of all channels at once.")
         expect(shared != [False, True, False, True], "Now it drops whole rows, of all channels at once.")
+        expect(not shared[0], "All examples lose the same channels. Each example needs draws of its own.")
         expect(not shared[1], "All channels of an example are dropped together: that drops the example.")
         expect(
             shared[2] and shared[3], "The positions of a channel must share one draw. Yours differ within a channel."
         )
-        expect(abs((gate == 0).mean() - p) < 0.25, "The share of dropped channels is not the rate. Keep and drop?")
+        draws.independent(kept[:, :, 0, 0], p, columns="channels")
+        draws.from_generator(lambda generator, x=x, p=p: answer(x, p, generator))

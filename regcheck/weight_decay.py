@@ -11,8 +11,9 @@ def sgd_step(answer):
     for rng in trials():
         w, g, v = rng.normal(size=(3, 4))
         rate, momentum, decay = rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.9), rng.uniform(0.2, 0.6)
-        new_w, new_v = parts(answer(w, g, v, rate, momentum, decay), 2)
-        right = momentum * v + g + decay * w
+        full = g + decay * w
+        right = momentum * v + full
+        new_w, new_v = parts(answer(w, g, v, rate, momentum, decay), (w - rate * right, right))
         compare(
             new_v,
             right,
@@ -29,9 +30,10 @@ def sgd_step(answer):
                 "You averaged old and new. PyTorch's velocity adds the whole gradient.": momentum * v
                 + (1 - momentum) * (g + decay * w),
                 "Your velocity contains the learning rate. In this form it stays outside, in the step.": momentum * v
-                + rate * (g + decay * w),
-                "The first result should be the weights, the second the velocity; yours look exchanged.": w
-                - rate * right,
+                + rate * full,
+                "That is Keras' velocity, which contains the learning rate and its sign. PyTorch's does not.": momentum
+                * v
+                - rate * full,
             },
             "The velocity is not right. Build the gradient with its decay first, then add it to the shrunken velocity.",
         )
@@ -39,7 +41,10 @@ def sgd_step(answer):
             new_w,
             w - rate * right,
             {
-                "Your weights take the step of the gradient alone, not of the velocity.": w - rate * (g + decay * w),
+                "Your weights take the step of the gradient alone, not of the velocity.": w - rate * full,
+                "That is Nesterov's step, which looks one step ahead. The task asks for the plain one.": w
+                - rate * (full + momentum * right),
+                "Your weights move by the velocity alone; the learning rate is missing.": w - right,
                 "Your weights are decayed twice: through the velocity, and again on their own.": w
                 - rate * right
                 - rate * decay * w,
@@ -55,7 +60,7 @@ def convert(answer):
     """Return PyTorch's SGD decay, Keras' L2 strength and the paper's lambda for l2 under plain SGD."""
     for rng in trials():
         l2, rate = rng.uniform(0.1, 0.4), rng.uniform(0.02, 0.2)
-        torch, keras, paper = parts(answer(l2, rate), 3)
+        torch, keras, paper = parts(answer(l2, rate), (2 * l2, l2, 2 * l2 * rate))
         compare(
             torch,
             2 * l2,
@@ -64,13 +69,13 @@ def convert(answer):
                 "You converted in the other direction.": l2 / 2,
                 "PyTorch multiplies by the learning rate itself; leave it out.": 2 * l2 * rate,
             },
-            "PyTorch's weight_decay is not right. Compare what is added to the gradient in the two conventions.",
+            "PyTorch's weight_decay is not right. Compare what is added to the gradient.",
         )
         compare(
             keras,
             l2,
             {
-                "Keras' L2 has no half in front of its square: no factor is needed.": 2 * l2,
+                "Keras' L2 has no half in front of its square.": 2 * l2,
                 "Keras' L2 does not double anything by itself.": l2 / 2,
             },
             "The strength for Keras' L2 is not right. What does that regularizer add to the loss?",
@@ -83,27 +88,76 @@ def convert(answer):
                 "You lost the factor that differentiating the square brings.": l2 * rate,
                 "You divided by the learning rate. Which side of the equation is it on?": 2 * l2 / rate,
             },
-            "The paper's lambda is not right. Its step is w <- (1 - lambda) w; which factor does yours have?",
+            "The paper's lambda is not right. Which share of a weight does one step take away, in either convention?",
         )
 
 
-def _adam(w, g, m, v, t, rate, decay, *, b1=0.9, b2=0.999, eps=1e-8, coupled=1.0, into_m=True, into_v=True, fix=True):
+def _adam(
+    w,
+    g,
+    m,
+    v,
+    t,
+    rate,
+    decay,
+    *,
+    betas=(0.9, 0.999),
+    coupled=1.0,
+    into_m=True,
+    into_v=True,
+    fix=(True, True),
+    root=None,
+):
     """Return the weight after Adam's step, with or without each of the mistakes."""
-    full = g + coupled * decay * w
+    full, (b1, b2) = g + coupled * decay * w, betas
     m = b1 * m + (1 - b1) * (full if into_m else g)
     v = b2 * v + (1 - b2) * (full if into_v else g) ** 2
-    c1, c2 = (1 - b1**t, 1 - b2**t) if fix else (1, 1)
-    return w - rate * (m / c1) / (np.sqrt(v / c2) + eps)
+    c1, c2 = (1 - b1**t if fix[0] else 1.0, 1 - b2**t if fix[1] else 1.0)
+    return w - rate * (m / c1) / (root or _root)(v, c2)
+
+
+def _root(v, correction):
+    """Return the denominator with epsilon where PyTorch has it."""
+    return np.sqrt(v / correction) + 1e-8
+
+
+def _given_to_adam(rng):
+    """Return the arguments of a step; the first weight has gradients so small that epsilon counts."""
+    w, g, m = rng.normal(size=(3, 4))
+    v = rng.uniform(0.2, 2.0, 4)
+    w[0], g[0], m[0], v[0] = 0.0, 1e-9, 2e-9, 1e-19
+    return w, g, m, v, int(rng.integers(2, 9)), rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8)
+
+
+def _slips(given, **options):
+    """Return what Adam with and without decoupled decay has in common: slips that do not concern the decay."""
+    w, g, m, v, t, *rest = given
+
+    def adam(step=t, **slip):
+        return _adam(w, g, m, v, step, *rest, **options, **slip)
+
+    return {
+        "The averages start at zero and must be corrected for it.": adam(fix=(False, False)),
+        "Only the second average is corrected for its start.": adam(fix=(False, True)),
+        "Only the first average is corrected for its start.": adam(fix=(True, False)),
+        "Your corrections are those of the step after this one. Steps are counted from 1.": adam(step=t + 1),
+        "Your corrections are those of the step before this one. Steps are counted from 1.": adam(step=t - 1),
+        "The two betas are exchanged.": adam(betas=(0.999, 0.9)),
+        "The root is missing: the second average is one of squares.": adam(root=lambda v, c: v / c + 1e-8),
+        "Epsilon is missing. It counts where the gradients are tiny.": adam(root=lambda v, c: np.sqrt(v / c)),
+        "Your epsilon is under the root. PyTorch's is beside it.": adam(root=lambda v, c: np.sqrt(v / c + 1e-8)),
+        "Your epsilon is corrected together with the root, which is Keras' place for it.": adam(
+            root=lambda v, c: (np.sqrt(v) + 1e-8) / np.sqrt(c)
+        ),
+    }
 
 
 @exercise("One step of Adam with coupled decay")
 def adam_step(answer):
     """Adam's step t, with the decay added to the gradient before both averages."""
     for rng in trials():
-        w, g, m = rng.normal(size=(3, 4))
-        v, t = rng.uniform(0.2, 2.0, 4), int(rng.integers(2, 9))
-        rate, decay = rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8)
-        given = (w, g, m, v, t, rate, decay)
+        given = _given_to_adam(rng)
+        w, rate, decay = given[0], *given[-2:]
         compare(
             answer(*given),
             _adam(*given),
@@ -115,11 +169,12 @@ def adam_step(answer):
                 - rate * decay * w,
                 "Your second average sees the gradient without its decay.": _adam(*given, into_v=False),
                 "Your first average sees the gradient without its decay.": _adam(*given, into_m=False),
-                "The averages start at zero and must be corrected for it.": _adam(*given, fix=False),
                 "Your decay is twice too large: weight_decay multiplies w, without a 2.": _adam(*given, coupled=2.0),
+                "Your decay has the wrong sign.": _adam(*given, coupled=-1.0),
+                "Your weights go uphill.": 2 * w - _adam(*given),
+                **_slips(given),
             },
             "The weights are not right. Gradient with decay, two averages, two corrections, step: check them in turn.",
-            tolerance=1e-7,
         )
 
 
@@ -141,18 +196,21 @@ def which(answer):
 def half_life(answer):
     """log(1/2) / log(1 - 0.001 * 0.05)."""
     rate, decay = 0.001, 0.05
+    steps = np.log(0.5) / np.log1p(-rate * decay)
     near(
         answer,
-        np.log(0.5) / np.log1p(-rate * decay),
+        steps,
         {
             "That is the half-life without the learning rate.": np.log(0.5) / np.log1p(-decay),
             "That is one over the factor: after that many steps about 37% is left, not a half.": 1 / (rate * decay),
             "Halving is not linear: each step takes a share of what is left.": 0.5 / (rate * decay),
             "You used the factor of an L2 penalty, with its 2. AdamW's decay has none.": np.log(0.5)
             / np.log1p(-2 * rate * decay),
+            "You took the wrong logarithm: a half is 0.5.": np.log(2) / np.log1p(-rate * decay),
+            "After that many whole steps a little more than a half is left.": np.floor(steps),
         },
-        "One step leaves 1 - learning_rate * weight_decay. How many of these factors make a half?",
-        tolerance=1e-3,
+        "Which share does one step leave? How many of these factors make a half?",
+        decimals=0,
         unit="steps",
     )
 
@@ -169,10 +227,8 @@ def _as_found(w, g, m, v, t, learning_rate, weight_decay):
 def adamw(answer):
     """The decay must act on the weight, outside of the averages, scaled by the learning rate."""
     for rng in trials():
-        w, g, m = rng.normal(size=(3, 4))
-        v, t = rng.uniform(0.2, 2.0, 4), int(rng.integers(2, 9))
-        rate, decay = rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8)
-        given = (w, g, m, v, t, rate, decay)
+        given = _given_to_adam(rng)
+        w, rate, decay = given[0], *given[-2:]
         plain = _adam(*given, coupled=0.0)
         compare(
             answer(*given),
@@ -187,7 +243,7 @@ def adamw(answer):
                 * (1 - rate * decay),
                 "The decay has left one average, but not the other.": _adam(*given, into_v=False),
                 "Your weights grow: look at the sign of the decay.": plain + rate * decay * w,
+                **{slip: wrong - rate * decay * w for slip, wrong in _slips(given, coupled=0.0).items()},
             },
             "This is neither the given function nor AdamW. Only the line with the decay needs to move.",
-            tolerance=1e-7,
         )

@@ -1,10 +1,11 @@
 """Checks of the exercises in the chapter Why regularize."""
 
+import functools
 from itertools import product
 
 import numpy as np
 
-from regcheck.core import Wrong, choice, compare, exercise, expect, near, trials
+from regcheck.core import Wrong, agrees, array, choice, compare, exercise, expect, near, parts, trials
 from reglib.linear import solvers
 
 
@@ -14,20 +15,13 @@ def _regression(rng, n=7, d=3):
     return X, y, rng.normal(0.0, 1.5, d), float(rng.uniform(1, 2)), float(rng.uniform(0.2, 0.9))
 
 
-def _pair(result, names):
-    """Return the reader's pair, or say that it is none."""
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise Wrong(f"Return two things, separated by a comma: {names}.")
-    return result
-
-
 @exercise("The price of a fit")
 def objective(answer):
     """J(w, b) = ||y - Xw - b||^2 / (2N) + l2 * sum(w^2)."""
     for rng in trials():
         X, y, w, b, l2 = _regression(rng)
         r = X @ w + b - y
-        loss, squares = np.mean(r**2) / 2, np.sum(w**2)
+        loss, squares, without = np.mean(r**2) / 2, np.sum(w**2), np.mean((r - b) ** 2) / 2
         compare(
             answer(X, y, w, b, l2),
             loss + l2 * squares,
@@ -51,6 +45,9 @@ def objective(answer):
                 + l2 * np.mean(w**2),
                 "You subtract the penalty: that rewards large coefficients.": loss - l2 * squares,
                 "Your penalty uses absolute values. That is L1; ridge squares.": loss + l2 * np.abs(w).sum(),
+                "Your predictions leave the intercept out.": without + l2 * squares,
+                "You add the intercept to the targets; it belongs to the predictions.": np.mean((r - 2 * b) ** 2) / 2
+                + l2 * squares,
             },
             "The value is not the objective's. Compute the two terms apart and compare each with the equation.",
         )
@@ -63,7 +60,7 @@ def gradient(answer):
         X, y, w, b, l2 = _regression(rng)
         r = X @ w + b - y
         slope, pull, rise = X.T @ r / len(y), 2 * l2 * w, r.mean()
-        grad_w, grad_b = _pair(answer(X, y, w, b, l2), "grad_w and grad_b")
+        grad_w, grad_b = parts(answer(X, y, w, b, l2), (slope + pull, rise))
         compare(
             grad_w,
             slope + pull,
@@ -81,6 +78,7 @@ def gradient(answer):
                 "that is L1.": slope + l2 * np.sign(w),
                 "You divided the penalty by the number of examples as well; only the loss is a mean.": slope
                 + pull / len(y),
+                "Your predictions leave the intercept out.": X.T @ (r - b) / len(y) + pull,
             },
             "The gradient with respect to w is not right. Check it with gradcheck.check_coordinates: "
             "it names the entry that differs.",
@@ -93,6 +91,7 @@ def gradient(answer):
                 "grad_b is too large by the number of examples; the loss is a mean.": r.sum(),
                 "grad_b is twice too large: the one half in the loss cancels the 2 of the square.": 2 * rise,
                 "The sign of grad_b is turned round.": -rise,
+                "In grad_b, your predictions leave the intercept out.": rise - b,
             },
             "grad_b is not right. How does every residual change when b grows by 1?",
         )
@@ -125,7 +124,7 @@ def shrinkage(answer):
             "You multiplied by the strength. Solve the equation with one column for w.": 0.75,
             "You divided by the strength alone. At strength 0 the coefficient must stay 3.": 12.0,
             "Nothing has shrunk: that is the least-squares coefficient.": 3.0,
-            "You divided by 2 at this strength. Which number stands beside X^T X when X^T X is N?": 1.5,
+            "Your divisor is too large. Which number stands beside X^T X when X^T X is N?": 1.5,
         },
         "Not this number. It lies between 0 and 3, and N cancels from the equation.",
     )
@@ -140,12 +139,12 @@ def bias_variance(answer):
         predictions = truth + shift + rng.normal(size=(6, 4)) * rng.uniform(0.5, 2, 4)
         difference = predictions.mean(axis=0) - truth
         right, spread = np.mean(difference**2), np.mean(predictions.var(axis=0))
-        bias2, variance = _pair(answer(predictions, truth), "bias2 and variance")
+        bias2, variance = parts(answer(predictions, truth), (right, spread))
         compare(
             bias2,
             right,
             {
-                "The first number is the variance. Return the squared bias first.": spread,
+                "The first number is the variance. It should be the squared bias.": spread,
                 "You averaged over the points before squaring; errors of opposite sign then cancel.": difference.mean()
                 ** 2,
                 "This is the mean bias, with its sign. Square it at each point.": difference.mean(),
@@ -190,39 +189,38 @@ def standardize(answer):
         train, new = rng.normal(2.0, 1.0, (8, 3)) * scale, rng.normal(3.0, 2.0, (5, 3)) * scale
         both = np.vstack([train, new])
 
-        def by(mean, spread, arrays=(train, new)):
-            return np.vstack([(array - mean) / spread for array in arrays])
+        def by(mean, spread, train=train, new=new):
+            return (train - mean) / spread, (new - mean) / spread
 
-        first, second = _pair(answer(train, new), "the standardized train and the standardized new")
-        expect(
-            np.shape(first) == train.shape and np.shape(second) == new.shape,
-            "Each result must have the shape of its argument, the training inputs first.",
-        )
         mean, spread = train.mean(axis=0), train.std(axis=0)
-        own = np.vstack([by(mean, spread, (train,)), by(new.mean(axis=0), new.std(axis=0), (new,))])
-        compare(
-            np.vstack([first, second]),
-            by(mean, spread),
-            {
-                "You used the statistics of both arrays together. Tomorrow's examples then change how today's are "
-                "scaled, and held-out data leak into the fit.": by(both.mean(axis=0), both.std(axis=0)),
-                "Each array went through a map of its own. The same measurement would then mean two different "
-                "things to the model.": own,
-                "The mean and spread of the new examples are not known when the model is trained.": by(
-                    new.mean(axis=0), new.std(axis=0)
-                ),
-                "You only subtracted the mean. The penalty still compares columns of different scale.": by(mean, 1.0),
-                "You only divided by the spread; the mean is still there.": by(0.0, spread),
-                "You divided by the variance. Then the result still depends on the unit.": by(mean, spread**2),
-                "You used one mean and one spread for the whole array. Each column has its own scale.": by(
-                    train.mean(), train.std()
-                ),
-                "Your spread divides by N - 1. That is a legitimate choice; this book divides by N, as NumPy does "
-                "by default.": by(mean, train.std(axis=0, ddof=1)),
-            },
-            "The result is not the standardized data. Check that the columns of the training part have mean 0 and "
-            "standard deviation 1.",
-        )
+        right = by(mean, spread)
+        mistakes = {
+            "You used the statistics of both arrays together. Tomorrow's examples then change how today's are scaled, "
+            "and held-out data leak into the fit.": by(both.mean(axis=0), both.std(axis=0)),
+            "Each array went through a map of its own. The same measurement would then mean two different things to "
+            "the model.": (right[0], by(new.mean(axis=0), new.std(axis=0))[1]),
+            "The mean and spread of the new examples are not known when the model is trained.": by(
+                new.mean(axis=0), new.std(axis=0)
+            ),
+            "You only subtracted the mean. The penalty still compares columns of different scale.": by(mean, 1.0),
+            "You only divided by the spread; the mean is still there.": by(0.0, spread),
+            "You divided by the variance. Then the result still depends on the unit.": by(mean, spread**2),
+            "You used one mean and one spread for the whole array. Each column has its own scale.": by(
+                train.mean(), train.std()
+            ),
+            "Your spread divides by N - 1. That is a legitimate choice; this book divides by N, as NumPy does by "
+            "default.": by(mean, train.std(axis=0, ddof=1)),
+        }
+        got = parts(answer(train, new), right)
+        for i, part in enumerate((train, new)):
+            array(got[i], part.shape, "Each result must have the shape of its argument, the training inputs first.")
+            compare(
+                got[i],
+                right[i],
+                {message: result[i] for message, result in mistakes.items()},
+                "The result is not the standardized data. Check that the columns of the training part have mean 0 and "
+                "standard deviation 1.",
+            )
 
 
 _REMAINING = (
@@ -236,11 +234,30 @@ _NONE_FOUND = (
 )
 
 
+@functools.cache
+def _data():
+    """Return five data sets, each of training, validation and test parts, and the strengths to choose from."""
+    return [_three_parts(rng) for rng in trials(5)], [float(strength) for strength in np.geomspace(1e-3, 10, 9)]
+
+
+@functools.cache
+def _variants():
+    """Return {mistakes: [(strength, test error, validation error) for each data set]}, the right one under no mistake.
+
+    The mistakes: how many parts the statistics see, whether the choice sees the test part, whether the intercept pays.
+    """
+    data, strengths = _data()
+    return {
+        mistakes: np.array([_pipeline(*each, strengths, mistakes) for each in data])
+        for mistakes in product((3, 2, 1), (True, False), (True, False))
+    }
+
+
 def _pipeline(train, validation, test, strengths, mistakes):
-    """Return the chosen strength and its test error, with any of the three mistakes."""
+    """Return the chosen strength, its test error and its validation error, with any of the three mistakes."""
     (X, y), (X_v, y_v), (X_t, y_t) = train, validation, test
-    leak, peek, pull = mistakes
-    reference = np.vstack([X, X_v, X_t]) if leak else X
+    seen, peek, pull = mistakes
+    reference = np.vstack([X, X_v, X_t][:seen])
     X, X_v, X_t = ((part - reference.mean(axis=0)) / reference.std(axis=0) for part in (X, X_v, X_t))
     if pull:
         X, X_v, X_t = (np.column_stack([np.ones(len(part)), part]) for part in (X, X_v, X_t))
@@ -266,25 +283,18 @@ def _as_found(train, validation, test, strengths):
 @exercise("Bug hunt: a pipeline that looks too good", given=_as_found)
 def pipeline(answer):
     """Statistics of the training part, the choice on the validation part, a free intercept."""
-    strengths = [float(strength) for strength in np.geomspace(1e-3, 10, 9)]
-    data = [_three_parts(rng) for rng in trials(8)]
+    data, strengths = _data()
+    variants = _variants()
+    right = variants[1, False, False]
     got = []
-    for parts in data:
-        strength, error = _pair(answer(*parts, strengths), "the chosen strength and its test error")
-        expect(np.ndim(strength) == 0 and np.ndim(error) == 0, "Return two numbers, the strength and the error.")
-        got.append([strength, error])
-    variants = {
-        mistakes: np.array([_pipeline(*parts, strengths, mistakes) for parts in data])
-        for mistakes in product((True, False), repeat=3)
-    }
-    right = variants.pop((False, False, False))
-    messages = {
-        mistakes: _NONE_FOUND if all(mistakes) else "Better, but not done. " + _REMAINING[mistakes.index(True)]
-        for mistakes in variants
-    }
-    got = np.asarray(got, dtype=float)
-    for mistakes, wrong in variants.items():
-        expect(not np.allclose(got, wrong[:, :2], rtol=1e-9, atol=0), messages[mistakes])
+    for each, (strength, error, _) in zip(data, right, strict=True):
+        chosen, reported = parts(answer(*each, strengths), (strength, error))
+        expect(np.size(chosen) == np.size(reported) == 1, "Return two numbers, the strength and the error.")
+        got.append([np.reshape(number, ())[()] for number in (chosen, reported)])
+    for (seen, peek, pull), wrong in variants.items():
+        found = [seen > 1, peek, pull]
+        if any(found) and agrees(got, wrong[:, :2]):
+            raise Wrong(_NONE_FOUND if all(found) else "Better, but not done. " + _REMAINING[found.index(True)])
     compare(
         got,
         right[:, :2],
@@ -292,11 +302,10 @@ def pipeline(answer):
             "The error you report is that of the validation part. It helped to choose, so it is too small on "
             "average; report the error on the part that did not.": right[:, [0, 2]],
             "You leave the intercept out altogether. The targets do not have mean zero.": np.array(
-                [_without_intercept(*parts, strengths) for parts in data]
+                [_without_intercept(*each, strengths) for each in data]
             ),
         },
-        "This is neither the given function nor the mended one. Fit on the training part alone, with its statistics; "
-        "choose on the validation part; report the error on the test part.",
+        "This is neither the given function nor the mended one. Ask of each line which of the three parts it may see.",
     )
 
 

@@ -35,7 +35,7 @@ WRONG = {
         (constants(lambda p, c: 9.0), "Its square"),
         (constants(b=lambda a, p, c: a * p * c), "The sign"),
         (constants(b=lambda a, p, c: -p * c), "contains a"),
-        (constants(b=lambda a, p, c: -a * (1 - p) * c), "not 1 - rate"),
+        (constants(b=lambda a, p, c: -a * (1 - p) * c), "probability to keep"),
         (constants(b=lambda a, p, c: 9.0), "must be 0"),
         (right_a, "must be 2 values"),
     ],
@@ -51,7 +51,7 @@ WRONG = {
         (0.25, "variance of the gate"),
         (5.0, "keep and drop exchanged"),
         (1.0, "would be alpha dropout"),
-        (1.5625, "comes in squared"),
+        (1.5625, "What of the others"),
         (7.0, "Mean square"),
     ],
     "strength": [
@@ -61,10 +61,10 @@ WRONG = {
         (0.9052, "probability to keep"),
         (0.6368, "the smaller rate"),
         (0.0733, "belongs to p / q"),
-        (0.1218, "1 + 3.09"),
+        (0.1218, "too small"),
         (0.09, "three decimals"),
         (0.1, "Give three"),
-        (7.0, "Which p has"),
+        (7.0, "set them equal"),
     ],
     "where": [("a", "other way round"), ("c", "without any factor"), ("d", "blame the neighbor")],
     "alpha_dropout": [
@@ -77,7 +77,24 @@ WRONG = {
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {"strength": {"odds = 0.3 / 0.7 / 4.1": "the same to the three decimals that are asked for"}}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
+
+
+def test_three_decimals_are_asked_for():
+    for right in (0.095, 0.0948, 0.09480):
+        assert check.strength(right).ok
+    assert check.strength(0.094).message == core.NEARLY
+    assert check.strength(0.096).message == core.NEARLY
+    assert "three decimals" in check.strength(0.09).message
 
 
 def test_the_bug_hunt_leaves_dropped_units_behind():

@@ -32,7 +32,9 @@ WRONG = {
         (lambda x, u, p: np.where(u < p, x, 0), "nothing is rescaled"),
         (lambda x, u, p: np.where(u < p, x * p, 0), "test time"),
         (lambda x, u, p: np.where(u < 1 - p, x / p, 0), "below p, not below 1 - p"),
-        (lambda x, u, p: x, "Average your result"),
+        (lambda x, u, p: np.where(u >= 1 - p, x / p, 0), "the same numbers keep other units"),
+        (lambda x, u, p: np.where(u <= p, x / p, 0), "equals p is not below"),
+        (lambda x, u, p: x, "one at a time"),
     ],
     "shape": [
         (lambda s: (s[0], 1, 1, s[3]), "channels last"),
@@ -42,6 +44,7 @@ WRONG = {
         (lambda s: (s[0], 1, s[2], s[3]), "You drop pixels"),
         (lambda s: (s[1], s[0], 1, 1), "One random number for each"),
         (lambda s: (s[0], s[1]), "array of shape (4,)"),
+        (lambda s: (float(s[0]), float(s[1]), 1.0, 1.0), "whole numbers"),
     ],
     "decode": [
         (lambda penalty: 0.3, "never calls the penalty"),
@@ -72,12 +75,30 @@ WRONG = {
         (lambda keep, decay, old, n: (keep, decay / n, 1 - old), "you pass the probability to keep"),
         (lambda keep, decay, old, n: (keep**2, decay / n, 1 - old), "is a unit dropped"),
         (lambda keep, decay, old, n: (1 - keep, decay / n, old), "you pass the share of the old"),
-        (lambda keep, decay, old, n: (1 - keep, decay / n, old**2), "add up to 1"),
-        (lambda keep, decay, old, n: 1 - keep, "Return the three numbers"),
+        (lambda keep, decay, old, n: (1 - keep, decay / n, old**2), "which of the two averages"),
+        (lambda keep, decay, old, n: 1 - keep, "must be 3 values"),
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {
+    "decode": {
+        "w = [3.0, -4.0]": "a list is as good",
+        "w = -np.array([3.0, -4.0])": "the norm is the same",
+        "w = np.array([-3.0, -4.0])": "the norm is the same",
+        "w = np.array([3.0, 4.0])": "the norm is the same",
+        "return (penalty(-w) - penalty(np.zeros(2))) / 25": "the norm is the same",
+        "return (penalty(w) - penalty(np.zeros(...))) / 25": "of any length, its norm is 0",
+    },
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_given_port_has_all_three_bugs():

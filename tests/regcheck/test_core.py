@@ -1,12 +1,27 @@
 """The mechanism of self-checking exercises: what a reader sees for every kind of answer."""
 
+import re
 import types
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from regcheck import core
-from regcheck.core import NOT_ANSWERED, NOT_YET, RIGHT, choice, compare, exercise, expect, near, parts, trials
+from regcheck.core import (
+    NOT_ANSWERED,
+    NOT_YET,
+    RIGHT,
+    agrees,
+    choice,
+    compare,
+    exercise,
+    expect,
+    near,
+    parts,
+    trials,
+    whole,
+)
 
 HALF = "You halved the threshold: the step multiplies the whole of it."
 PASSES = "Small entries must stop at zero; yours pass through it."
@@ -27,7 +42,7 @@ def soft_threshold(answer):
 
 @exercise("A number")
 def number(answer):
-    near(answer, 0.81, {"That is what is gone.": 0.19}, "Two steps.", tolerance=1e-3, unit="percent")
+    near(answer, 0.81, {"That is what is gone.": 0.19}, "Two steps.", decimals=3, unit="percent")
 
 
 @exercise("A letter")
@@ -224,9 +239,10 @@ def test_the_arguments_of_the_check_itself_stay_as_they_are():
 
 def test_numbers():
     assert number(0.81).ok
-    assert number(np.float32(0.8105)).ok
-    assert number(np.array(0.81)).ok
-    assert not number(0.8125).ok
+    for right in (np.float32(0.8105), np.array(0.81), [0.81], np.array([[0.81]]), Fraction(81, 100), 0.8096):
+        assert number(right).ok
+    assert number(0.8125).message == core.NEARLY
+    assert number(0.809).message == core.NEARLY
     assert number(0.19).message == "That is what is gone."
     assert number(5).message == "Two steps."
     asks = "This exercise asks for a single number, in percent; you gave "
@@ -239,10 +255,68 @@ def test_numbers():
 def test_the_tolerance_is_relative_above_one_and_absolute_below():
     compare(1e6 + 0.5, 1e6, {}, "far", tolerance=1e-6)
     compare(1e-9, 0.0, {}, "far", tolerance=1e-6)
+    for got, right in ((1e6 + 2, 1e6), (2e-6, 0.0)):
+        with pytest.raises(core.Wrong, match=f"^{re.escape(core.NEARLY)}$"):
+            compare(got, right, {}, "far")
     with pytest.raises(core.Wrong, match="far"):
-        compare(1e6 + 2, 1e6, {}, "far", tolerance=1e-6)
-    with pytest.raises(core.Wrong, match="far"):
-        compare(2e-6, 0.0, {}, "far", tolerance=1e-6)
+        compare(1e-3, 0.0, {}, "far")
+
+
+@pytest.mark.parametrize(
+    "convert", [np.float32, lambda x: np.float32(x).tolist(), lambda x: [np.float32(v) for v in x]]
+)
+def test_an_answer_in_float32_may_be_off_by_as_much_as_float32_makes_it(convert):
+    right = np.array([1 / 3, 1e3 / 7, -1e-4])
+    compare(convert(right), right, {"false": right + 1e-7}, "otherwise")
+    with pytest.raises(core.Wrong, match=f"^{re.escape(core.NEARLY)}$"):
+        compare(convert(right * (1 + 5e-5)), right, {}, "otherwise")
+
+
+def test_the_coarsest_type_in_a_list_counts():
+    compare([0.5, np.float32(0.5) + np.float32(5e-6)], np.full(2, 0.5), {}, "far")
+    with pytest.raises(core.Wrong):
+        compare([0.5, 0.5 + 5e-6], np.full(2, 0.5), {}, "far")
+
+
+def test_float16_is_told_to_be_too_coarse():
+    assert "float16" in soft_threshold(lambda w, t: right_threshold(w, t).astype(np.float16)).message
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x.tolist(),
+        tuple,
+        list,
+        lambda x: x[None],
+        lambda x: x[None, None],
+        lambda x: np.float32(x),
+        lambda x: [float(value) for value in x],
+        lambda x: [Fraction(float(value)) for value in x],
+    ],
+)
+def test_every_form_of_an_array_is_right(form):
+    assert soft_threshold(lambda w, t: form(right_threshold(w, t))).ok
+
+
+def test_a_column_is_not_a_vector():
+    assert "shape (5,); yours has shape (5, 1)" in soft_threshold(lambda w, t: right_threshold(w, t)[:, None]).message
+
+
+def test_whole_numbers():
+    assert whole((3, 1), 2) == whole(np.array([3, 1]), 2) == whole([np.int64(3), 1], 2) == (3, 1)
+    for wrong in ((3.0, 1.0), [True, False]):
+        with pytest.raises(core.Wrong, match="whole numbers"):
+            whole(wrong, 2)
+    with pytest.raises(core.Wrong, match=r"^two, please$"):
+        whole((3, 1, 1), 2, "two, please")
+
+
+def test_agrees_says_whether_and_nothing_else():
+    assert agrees(np.float32(1 / 3), 1 / 3)
+    assert not agrees(0.3334, 1 / 3)
+    assert not agrees("third", 1 / 3)
+    assert not agrees([1 / 3] * 2, 1 / 3)
 
 
 def test_the_first_mistake_that_fits_is_told_and_one_of_another_shape_is_passed_over():
@@ -252,7 +326,8 @@ def test_the_first_mistake_that_fits_is_told_and_one_of_another_shape_is_passed_
 
 def test_choices():
     assert letter("b").ok
-    assert letter(" B ").ok
+    for given in (" B ", "(b)", "b)", "b.", '"b"'):
+        assert letter(given).ok
     assert letter("a").message == "Not a, because."
     assert letter("c").message == "Try (3, 0.1)."
     assert letter("d").message == "Answer with one of 'a', 'b', 'c'; you gave 'd'."
@@ -265,6 +340,22 @@ def test_parts():
     wanted = "The result must be 2 values, separated by commas; yours is "
     assert pair(lambda w: w.min()).message == f"{wanted}a single float64."
     assert pair(lambda w: (1.0, 2.0, 3.0)).message == f"{wanted}3 of them."
+
+
+def test_several_results_may_be_stacked():
+    for form in (list, np.array, np.float32):
+        assert pair(lambda w, form=form: form([w.min(), w.max()])).ok
+    assert parts(np.ones((2, 3)), 2)[1].shape == (3,)
+
+
+def test_results_in_another_order_are_recognized():
+    right = (np.array([1.0, 2.0]), np.array([3.0, 4.0]), 5.0)
+    assert parts((9.0, right[1], right[0]), right)[0] == 9.0
+    for order in ((1, 0, 2), (2, 0, 1), (2, 1, 0)):
+        with pytest.raises(core.Wrong, match=f"^{re.escape(core.EXCHANGED)}$"):
+            parts([right[i] for i in order], right)
+    same = (1.0, 1.0)
+    assert parts(same, same) == same
 
 
 def test_expect():

@@ -1,6 +1,7 @@
 """The exercises of Dropout: printed solutions pass, plausible wrong answers fail, each with its own message."""
 
 import numpy as np
+import pytest
 
 from regcheck import core
 from regcheck import dropout as check
@@ -33,9 +34,18 @@ def from_the_output(x, grad, rate, rng):
     return y, grad * (y != 0) / (1 - rate)
 
 
-def any_draw(x, grad, rate, rng):
-    mask = np.random.default_rng(int(10 * x[0, 0])).random(x.shape) >= rate
-    return x * mask / (1 - rate), grad * mask / (1 - rate)
+def drawn(mask):
+    """Return both ways, right but for how the mask is drawn."""
+
+    def answer(x, grad, rate, rng):
+        kept = mask(rng, x, rate) + np.zeros(x.shape)
+        return x * kept / (1 - rate), grad * kept / (1 - rate)
+
+    return answer
+
+
+def seeded_by_x(rng, x, rate):
+    return np.random.default_rng([int(rng.integers(99)), int(10 * x[0, 0])]).random(x.shape) >= rate
 
 
 WRONG = {
@@ -88,7 +98,7 @@ WRONG = {
     "verdict": [("a", "other values"), ("b", "interval lie"), ("d", "how many rows")],
     "both_ways": [
         (from_the_output, "Where x itself is 0"),
-        (any_draw, "from rng alone"),
+        (drawn(seeded_by_x), "from rng alone"),
         (two_draws, "Which mask does it use"),
         (in_place, "changes its argument in place"),
         (ways(forward=lambda x, m, r: x * m), "output has lost its factor"),
@@ -98,11 +108,26 @@ WRONG = {
         (ways(forward=lambda x, m, r: x / (1 - r)), "drop some units"),
         (ways(forward=lambda x, m, r: x * m * 7), "Keep its mask"),
         (lambda x, g, r, rng: (x[0], g), "the shape of x"),
-        (lambda x, g, r, rng: (np.where(np.arange(x.size).reshape(x.shape) > 3, x, 0) / (1 - r), g), "share of kept"),
+        (
+            lambda x, g, r, rng: (np.where(np.arange(x.size).reshape(x.shape) > 3, x, 0) / (1 - r), g),
+            "and has no factor",
+        ),
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {
+    "both_ways": {"mask = rng.random(x.shape) > rate": "a draw that equals the rate has the probability 2 ** -53"},
+    "keep": {"return (1 - 0.9, 0.5, 1 / 0.9)": "1 - 0.5 is 0.5"},
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_bug_hunt_says_nothing_before_the_first_change():
@@ -112,6 +137,32 @@ def test_the_bug_hunt_says_nothing_before_the_first_change():
     result = chapter.result("both_ways", half)
     assert result.status == core.NOT_YET
     assert "Which mask does it use" in result.message
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (lambda rng, x, rate: np.random.default_rng(0).random(x.shape) >= rate, "not those of rng"),
+        (lambda rng, x, rate: rng.random((1, x.shape[1])) >= rate, "All examples have the same draws"),
+        (lambda rng, x, rate: rng.random((len(x), 1)) >= rate, "All units share their draws"),
+        (lambda rng, x, rate: np.resize(rng.random((2, x.shape[1])) >= rate, x.shape), "Some examples have the same"),
+        (lambda rng, x, rate: rng.random(x.shape) >= 0.5, "dropped is not the rate"),
+        (lambda rng, x, rate: rng.random(x.shape) < rate, "keep and drop are exchanged"),
+        (lambda rng, x, rate: np.random.default_rng().random(x.shape) >= rate, "comes from elsewhere"),
+    ],
+)
+def test_masks_that_are_not_independent_draws_are_told_apart(mask, message):
+    assert message in check.both_ways(drawn(mask)).message
+
+
+def test_other_ways_to_draw_are_right():
+    for mask in (
+        lambda rng, x, rate: 1 - (rng.random(x.shape) < rate),
+        lambda rng, x, rate: rng.binomial(1, 1 - rate, x.shape),
+        lambda rng, x, rate: [[rng.random() >= rate for _ in row] for row in x],
+        lambda rng, x, rate: rng.random(x.shape, dtype=np.float32) > rate,
+    ):
+        assert check.both_ways(drawn(mask)).ok
 
 
 def test_three_digits_are_enough():

@@ -1,6 +1,7 @@
 """The exercises of Gaussian dropout: solutions pass, plausible wrong answers fail, each with its own message."""
 
 import numpy as np
+import pytest
 
 from regcheck import core
 from regcheck import gaussian as check
@@ -54,7 +55,7 @@ WRONG = {
         (0.0228, "rate of 0.2"),
         (0.6915, "positive factors"),
         (30.85, "in percent"),
-        (0.3, "three decimals"),
+        (0.3, "two decimals"),
         (0.9, "What is sigma"),
     ],
     "learned": [
@@ -82,7 +83,27 @@ WRONG = {
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {
+    "layer": {
+        "return x * (1 - np.sqrt(rate / (1 - rate)) * rng.standard_normal(x.shape))": "normal noise is symmetric",
+        "return x * (1 + -...rng.standard_normal(x.shape)...": "normal noise is symmetric",
+    },
+    "learned": {"return through_noise + grad.shape[-1] * slope / N": "of two axes, the second is the last"},
+    "negative": {
+        "share = 0.3086": "two decimals are enough",
+        "share = 1.01 * share": "two decimals are enough",
+        "share = 0.99 * share": "two decimals are enough",
+    },
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_bug_hunt_leaves_the_noise_on():
@@ -96,3 +117,41 @@ def test_the_bug_hunt_leaves_the_noise_on():
 def test_rounded_shares_are_right():
     for share in ("0.31", "0.309", "0.3085"):
         assert chapter.result("negative", f"share = {share}").status == core.RIGHT
+    assert "Rounded too far" in check.negative(0.3).message
+
+
+def noise(draw):
+    """Return a layer that is right but for how it draws."""
+
+    def answer(x, rate, rng, training):
+        return x * (1 + np.sqrt(rate / (1 - rate)) * draw(rng, x.shape)) if training else x
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda rng, shape: np.random.default_rng(0).standard_normal(shape), "not those of rng"),
+        (lambda rng, shape: rng.standard_normal((1, shape[1])) + np.zeros(shape), "All examples have the same draws"),
+        (lambda rng, shape: rng.standard_normal((shape[0], 1)) + np.zeros(shape), "All units share their draws"),
+        (lambda rng, shape: np.resize(rng.standard_normal((2, shape[1])), shape), "Some examples have the same draws"),
+        (lambda rng, shape: rng.uniform(-(3**0.5), 3**0.5, shape), "look at its mean and its standard deviation"),
+        (lambda rng, shape: rng.standard_normal(shape) + np.random.default_rng().random() / 50, "comes from elsewhere"),
+    ],
+)
+def test_draws_that_are_not_independent_are_told_apart(draw, message):
+    assert message in check.layer(noise(draw)).message
+
+
+def test_other_ways_to_draw_are_right():
+    assert check.layer(noise(lambda rng, shape: rng.normal(0, 1, shape))).ok
+    assert check.layer(noise(lambda rng, shape: rng.standard_normal(shape, dtype=np.float32))).ok
+    assert check.layer(noise(lambda rng, shape: np.stack([rng.standard_normal(shape[1]) for _ in range(shape[0])]))).ok
+
+
+def test_a_layer_that_is_wrong_in_evaluation_but_quiet():
+    def half(x, rate, rng, training):
+        return layer()(x, rate, rng, True) if training else x / 2
+
+    assert "come out as it is." in check.layer(half).message

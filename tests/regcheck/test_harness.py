@@ -2,9 +2,10 @@
 
 import types
 
+import numpy as np
 import pytest
 
-from regcheck.core import compare, exercise, trials
+from regcheck.core import compare, exercise, expect, trials
 from tests.regcheck import harness
 
 SOLUTION = """:::{solution} demo-double
@@ -37,7 +38,7 @@ def chapter(monkeypatch, *, label="demo-double", body="FACTOR * x", blank="...")
         {"cell_type": "markdown", "source": SOLUTION.replace("demo-double", label).replace("BODY", body)},
     ]
     monkeypatch.setattr(harness.notebooks, "read", lambda path: {"cells": cells})
-    monkeypatch.setattr(harness.Chapter, "context", lambda self: dict(self.names))
+    monkeypatch.setattr(harness.Chapter, "context", property(lambda self: dict(self.names)))
     return harness.Chapter("demo.ipynb", types.SimpleNamespace(double=double), names={"FACTOR": 2})
 
 
@@ -97,3 +98,53 @@ def test_a_bug_hunt_that_knows_its_function_starts_as_not_answered(monkeypatch):
 def test_answers_to_no_exercise_are_found(monkeypatch):
     with pytest.raises(AssertionError, match=r"do not exist: \{'triple'\}"):
         run(chapter(monkeypatch), {**WRONG, "triple": []})
+
+
+@exercise("Add it")
+def add(answer):
+    for rng in trials():
+        x, y = rng.normal(size=(2, 3))
+        compare(answer(x, y)[:2], (x + y)[:2], {"y is missing.": x[:2], "That is 3 * x + y.": 0 * x[:2] + 9}, "No.")
+
+
+def adding(monkeypatch, task="Do."):
+    cells = [
+        {"cell_type": "markdown", "source": f":::{{exercise}} Add it\n:label: demo-add\n\n{task}\n:::"},
+        {"cell_type": "code", "source": "def add(x, y):\n    ...\n\n\ncheck.add(add)"},
+        {
+            "cell_type": "markdown",
+            "source": SOLUTION.replace("demo-double", "demo-add")
+            .replace("double(x)", "add(x, y)")
+            .replace("BODY", "x + y"),
+        },
+    ]
+    monkeypatch.setattr(harness.notebooks, "read", lambda path: {"cells": cells})
+    return harness.Chapter("demo.ipynb", types.SimpleNamespace(add=add))
+
+
+def test_a_mutant_that_passes_is_found(monkeypatch):
+    made = chapter(monkeypatch)
+    monkeypatch.setattr(double, "check", lambda answer: compare(abs(answer(np.ones(3))), 2 * np.ones(3), {}, "No."))
+    with pytest.raises(AssertionError, match=r"accepted, though wrong:(.|\n)*return -\(FACTOR \* x\)"):
+        made.tests(WRONG)[4]("double")
+
+
+def test_a_mutant_that_is_no_change_is_listed_and_must_be_there(monkeypatch):
+    made = chapter(monkeypatch, body="x * FACTOR")
+    with pytest.raises(AssertionError, match=r"listed as equivalent, but rejected or not there: \['return FACTOR"):
+        made.tests(WRONG, {"double": {"return FACTOR...": "the order does not matter"}})[4]("double")
+
+
+def test_a_check_that_does_not_take_float32_is_found(monkeypatch):
+    made = chapter(monkeypatch)
+    strict = "compare needs all digits"
+    monkeypatch.setattr(double, "check", lambda answer: expect(answer(np.ones(3) / 3).dtype == float, strict))
+    with pytest.raises(AssertionError, match=f"float32: {strict}"):
+        made.tests(WRONG)[3]("double")
+
+
+def test_a_message_that_holds_the_answer_is_found(monkeypatch):
+    made = adding(monkeypatch)
+    with pytest.raises(AssertionError, match=r"messages that hold the answer: \[\('That is 3 \* x \+ y\.', 'x\+y'\)\]"):
+        made.tests({})[5]("add")
+    adding(monkeypatch, task="Add `x + y`.").tests({})[5]("add")  # the task says it already

@@ -5,6 +5,8 @@ import numpy as np
 from regcheck import l1_l2
 from tests.regcheck.harness import Chapter
 
+chapter = Chapter("penalties/l1-l2.ipynb", l1_l2)
+
 
 def soft(w, t):
     return np.sign(w) * np.maximum(np.abs(w) - t, 0)
@@ -90,4 +92,19 @@ WRONG = {
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = Chapter("penalties/l1-l2.ipynb", l1_l2).tests(WRONG)
+EQUIVALENT = {
+    "group_prox": {"if length < threshold:": "where they are equal, the factor is 0"},
+    "strongest": {
+        "return np.max(np.abs(X.T @ -y)) / len(y)": "the sizes are the same",
+        "return np.max(np.abs((-X).T @ y)) / len(y)": "the sizes are the same",
+    },
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)

@@ -110,11 +110,11 @@ WRONG = {
         (2.25, "Take the root"),
         (9.0, "one mask for the sequence"),
         (18.0, "That is the mean"),
-        (1.2, "not p q"),
-        (6.0, "not q/p"),
+        (1.2, "plain mask; this one"),
+        (6.0, "exchanged keep and drop"),
         (4.5**0.5, "squared before the sum"),
         (0.25, "single step"),
-        (70.0, "add up"),
+        (70.0, "adds up"),
     ],
     "cell_end": [
         (addons, "the cell of Addons"),
@@ -122,7 +122,7 @@ WRONG = {
         (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * np.tanh(g)), "mask is missing"),
         (cell(memory=lambda i, f, g, o, c, m: m * (s(f) * c + s(i) * np.tanh(g))), "reaches the old memory"),
         (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * np.tanh(m * g)), "after tanh"),
-        (lambda *given: cell()(*given)[::-1], "other way round"),
+        (lambda *given: cell()(*given)[::-1], "another order"),
         (cell(memory=lambda i, f, g, o, c, m: f * c + i * m * np.tanh(g)), "Two gates are sums"),
         (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * m * g), "candidate needs tanh"),
         (cell(memory=lambda i, f, g, o, c, m: 0 * c), "It should be"),
@@ -148,7 +148,19 @@ WRONG = {
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {
+    "cell_end": {"i, f, g, o = np.split(a, 4, axis=1)": "of two axes, the second is the last"},
+    "step": {"i, f, g, o = np.split(a, 4, axis=1)": "of two axes, the second is the last"},
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_bug_hunt_begins_with_two_bugs():

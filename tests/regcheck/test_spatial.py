@@ -1,6 +1,7 @@
 """The exercises of Spatial dropout: solutions pass, plausible wrong answers fail, each with its own message."""
 
 import numpy as np
+import pytest
 
 from regcheck import core
 from regcheck import spatial as check
@@ -43,12 +44,12 @@ WRONG = {
         (shape(lambda s, a: (0, len(s) - 1)), "took the last axis"),
         (shape(lambda s, a: (0, 1)), "took axis 1"),
         (shape(lambda s, a: (0, a)), "counts from the end"),
-        (lambda s, a: [s[0], 1, 1, s[-1]], "Return a tuple"),
+        (lambda s, a: tuple(float(size) for size in shape(lambda s, a: (0, a % len(s)))(s, a)), "whole numbers"),
         (lambda s, a: (s[0], s[a]), "as many axes"),
         (lambda s, a: tuple(2 for _ in s), "must stay on axis"),
     ],
     "strength": [
-        (lambda p, n, r: odds(p) / (1 + n * r), "n - 1 neighbours"),
+        (lambda p, n, r: odds(p) / (1 + n * r), "its own neighbours"),
         (lambda p, n, r: odds(p) / n, "rho is missing"),
         (lambda p, n, r: odds(p), "before averaging"),
         (lambda p, n, r: odds(p) * (1 + (n - 1) * r), "should weaken"),
@@ -66,7 +67,7 @@ WRONG = {
         (0.1, "Equal rates"),
         (0.64, "perfectly correlated"),
         (0.7, "multiplied the rate itself"),
-        (7.4 / 16.4, "n - 1 neighbours"),
+        (7.4 / 16.4, "its own neighbours"),
         (9 / 16, "probability to keep"),
         (1 / 64, "has to be stronger"),
         (0.2, "How strong is the channel noise"),
@@ -90,14 +91,35 @@ WRONG = {
         (layer(lambda s: (s[0], 1, 1, 1)), "drops the example"),
         (layer(lambda s: (1, s[1], 1, 1)), "All examples lose"),
         (layer(channels, scale=lambda p: 1), "divided by 1 - rate"),
-        (layer(channels, scale=lambda p: 1 / p), "multiplied by 1 / (1 - rate)"),
-        (layer(channels, rate=lambda p: 0.9), "Keep and drop"),
+        (layer(channels, scale=lambda p: 1 / p), "keep and drop in the factor"),
+        (layer(channels, scale=lambda p: 7), "as you found it"),
+        (layer(channels, rate=lambda p: 0.9), "not the rate"),
+        (layer(channels, rate=lambda p: 1 - p), "keep and drop are exchanged"),
         (lambda x, p, rng: x, "should be noise"),
         (layer(channels, result=lambda x: x[0]), "shape of x"),
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {
+    "mask_shape": {"own = (channel_axis % len(shape), 0)": "the order does not matter"},
+    "match": {
+        "unit_rate = 1.01 * unit_rate": "the same to the two digits that are asked for",
+        "unit_rate = 0.99 * unit_rate": "the same to the two digits that are asked for",
+    },
+    "spatial_dropout": {
+        "keep = rng.random((len(x), x.shape[1], 1, 1)) > rate": "a draw that equals the rate has probability 2 ** -53"
+    },
+    "weight": {"return (grad[:, :, None] * noisy).sum(axis=(1, 0))": "the order does not matter"},
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_two_digits_are_enough_for_the_same_strength():
@@ -110,3 +132,21 @@ def test_the_unedited_bug_hunt_is_unanswered_and_drops_columns():
     out = check.spatial_dropout.given(np.ones((20, 3, 4, 5)), 0.5, np.random.default_rng(0))
     assert (out == out[:, :1, :1]).all()
     assert not (out == out[:, :, :, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda rng, shape: np.random.default_rng(0).random(shape), "not those of rng"),
+        (lambda rng, shape: np.random.default_rng().random(shape), "comes from elsewhere"),
+        (lambda rng, shape: np.resize(rng.random((2, *shape[1:])), shape), "Some examples have the same draws"),
+        (lambda rng, shape: np.repeat(rng.random((shape[0], shape[1] // 2, 1, 1)), 2, 1), "Some channels share"),
+    ],
+)
+def test_masks_that_are_not_independent_draws_are_told_apart(draw, message):
+    answer = check.spatial_dropout(lambda x, p, rng: x * (draw(rng, (*x.shape[:2], 1, 1)) >= p) / (1 - p))
+    assert message in answer.message
+
+
+def test_a_shape_in_a_list_is_as_good():
+    assert check.mask_shape(lambda s, a: [size if i in (0, a % len(s)) else 1 for i, size in enumerate(s)]).ok

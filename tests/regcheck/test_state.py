@@ -1,6 +1,7 @@
 """The exercises of State dropout: solutions pass, plausible wrong answers fail, each with its own message."""
 
 import numpy as np
+import pytest
 
 from regcheck import core
 from regcheck import state as check
@@ -64,6 +65,7 @@ WRONG = {
         (moments(mean=lambda p, f, n: f), "acts at each step"),
         (moments(mean=lambda p, f, n: (f * (1 - p) / p) ** n), "exchanged keep and drop"),
         (moments(mean=lambda p, f, n: 0.0), "What is the mean of one step"),
+        (lambda *given: moments()(*given)[::-1], "another order"),
         (moments(square=lambda p, f, n: f ** (2 * n)), "new mask: that is the square of the mean"),
         (moments(square=lambda p, f, n: ((1 - p) * f**2) ** n), "mean square belongs to plain"),
         (moments(square=lambda p, f, n: (f / (1 - p)) ** n), "has to be squared"),
@@ -121,7 +123,7 @@ WRONG = {
             backward(d_c=lambda g: g["m_c"] * g["c"] + g["d_h"] * g["o"] * (1 - np.tanh(g["m_c"] * g["memory"]) ** 2)),
             "before its mask",
         ),
-        (lambda *given: backward()(*given)[::-1], "in the wrong order"),
+        (lambda *given: backward()(*given)[::-1], "another order"),
         (backward(d_c=lambda g: 0 * g["y"]), "That of c has two parts"),
     ],
     "zoneout": [
@@ -148,19 +150,72 @@ WRONG = {
     "memory": [
         (memory(per_example=False, factor=lambda p: 1 / (1 - p), end=lambda p: 1.0), "mask for each"),
         (memory(factor=lambda p: 1 / (1 - p), end=lambda p: 1.0), "at every step"),
-        (memory(end=lambda p: 1.0), "mean is lost"),
+        (memory(end=lambda p: 1.0), "has no factor"),
         (memory(end=lambda p: 1 / p), "exchanged keep and drop"),
-        (memory(end=lambda p: 1 / (1 - p) ** 2), "should be 1 / q as large"),
+        (memory(end=lambda p: 1 / (1 - p) ** 2), "there twice"),
         (memory(shape=lambda c: c[0]), "(batch, units)"),
         (lambda x, forget, rate, rng: np.ones((len(x), x.shape[2])), "and not all"),
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {
+    "backward": {"d_c = m_c * next_c + d_h * o * (1 - np.tanh(-c) ** 2)": "its square is the same"},
+    "memory": {
+        "mask = rng.random((x.shape[0], x.shape[2])) > rate": "a draw that equals the rate has probability 2 ** -53",
+    },
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda rng, shape: np.random.default_rng(0).random(shape), "not those of rng"),
+        (lambda rng, shape: np.random.default_rng().random(shape), "comes from elsewhere"),
+        (lambda rng, shape: rng.random((shape[0], 1)), "All units share their draws"),
+        (lambda rng, shape: np.resize(rng.random((2, shape[1])), shape), "Some examples have the same draws"),
+        (lambda rng, shape: rng.random(shape) ** 2, "not the rate"),
+    ],
+)
+def test_masks_that_are_not_independent_draws_are_told_apart(draw, message):
+    def answer(x, forget, rate, rng):
+        shape = (len(x), x.shape[2])
+        mask = (draw(rng, shape) >= rate) + np.zeros(shape)
+        c = np.zeros(shape)
+        for t in range(x.shape[1]):
+            c = (forget * c + x[:, t]) * mask
+        return c / (1 - rate)
+
+    assert message in check.memory(answer).message
+
+
+def test_the_scaling_may_come_with_the_last_step_or_be_taken_out_of_the_others():
+    def last(x, forget, rate, rng):
+        kept = rng.random((len(x), x.shape[2])) >= rate
+        return kept * sum(forget ** (x.shape[1] - 1 - t) * x[:, t] for t in range(x.shape[1])) / (1 - rate)
+
+    assert check.memory(last).ok
+
+
+def test_two_decimals_are_asked_for():
+    for right in (4.42, 4.425, np.float32(4.4247)):
+        assert check.half_life(right).ok
+    for wrong in (4.43, 4.41, 4.4):
+        assert check.half_life(wrong).status == core.NOT_YET
+    assert check.threshold(2.2).ok
+    assert check.threshold(2.21).status == core.NOT_YET
 
 
 def test_a_mask_drawn_anew_at_each_step_is_not_one_a_sequence():
-    assert "drawn anew" in check.memory(memory(draw_again=True)).message
+    assert "the same at all steps" in check.memory(memory(draw_again=True)).message
 
 
 def test_zoneout_with_a_method_that_a_number_does_not_have():
@@ -173,7 +228,7 @@ def test_a_share_that_is_not_the_rate():
     def answer(x, forget, rate, rng):
         return memory()(x, forget, 1 - rate, rng) * rate / (1 - rate)
 
-    assert "not the rate" in check.memory(answer).message
+    assert "keep and drop are exchanged" in check.memory(answer).message
 
 
 def test_the_bug_hunt_shares_its_mask():

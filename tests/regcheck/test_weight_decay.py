@@ -25,15 +25,56 @@ def conversion(torch=lambda a, r: 2 * a, keras=lambda a, r: a, paper=lambda a, r
     return lambda l2, rate: (torch(l2, rate), keras(l2, rate), paper(l2, rate))
 
 
-def adam(*, m_decay=1.0, v_decay=1.0, outside=lambda w, r, d: 0.0, after=False, correct=True):
+def keras_sgd(w, g, v, rate, momentum, decay):
+    v = momentum * v - rate * (g + decay * w)
+    return w + v, v
+
+
+def nesterov(w, g, v, rate, momentum, decay):
+    full = g + decay * w
+    v = momentum * v + full
+    return w - rate * (full + momentum * v), v
+
+
+def root(v, correction):
+    return np.sqrt(v / correction) + 1e-8
+
+
+def adam(
+    *,
+    m_decay=1.0,
+    v_decay=1.0,
+    outside=lambda w, r, d: 0.0,
+    after=False,
+    correct=(1, 1),
+    b=(0.9, 0.999),
+    root=root,
+    at=0,
+):
     def answer(w, g, m, v, t, rate, decay):
-        m = 0.9 * m + 0.1 * (g + m_decay * decay * w)
-        v = 0.999 * v + 0.001 * (g + v_decay * decay * w) ** 2
-        c1, c2 = (1 - 0.9**t, 1 - 0.999**t) if correct else (1, 1)
-        new = w - rate * (m / c1) / (np.sqrt(v / c2) + 1e-8)
+        m = b[0] * m + (1 - b[0]) * (g + m_decay * decay * w)
+        v = b[1] * v + (1 - b[1]) * (g + v_decay * decay * w) ** 2
+        c1, c2 = (1 - beta ** (t + at) if wanted else 1.0 for beta, wanted in zip(b, correct, strict=True))
+        new = w - rate * (m / c1) / root(v, c2)
         return new * (1 - rate * decay) if after else new - outside(w, rate, decay)
 
     return answer
+
+
+def slips(**options):
+    """Return wrong answers that Adam with and without decoupled decay has in common."""
+    return [
+        (adam(correct=(0, 0), **options), "start at zero"),
+        (adam(correct=(0, 1), **options), "Only the second average is corrected"),
+        (adam(correct=(1, 0), **options), "Only the first average is corrected"),
+        (adam(at=1, **options), "step after this one"),
+        (adam(at=-1, **options), "step before this one"),
+        (adam(b=(0.999, 0.9), **options), "betas are exchanged"),
+        (adam(root=lambda v, c: v / c + 1e-8, **options), "root is missing"),
+        (adam(root=lambda v, c: np.sqrt(v / c), **options), "Epsilon is missing"),
+        (adam(root=lambda v, c: np.sqrt(v / c + 1e-8), **options), "under the root"),
+        (adam(root=lambda v, c: (np.sqrt(v) + 1e-8) / np.sqrt(c), **options), "Keras' place"),
+    ]
 
 
 WRONG = {
@@ -44,8 +85,11 @@ WRONG = {
         (sgd(lambda w, g, v, mu, d: mu * v + g - d * w), "wrong sign"),
         (sgd(lambda w, g, v, mu, d: g + d * w), "forgets the past"),
         (sgd(lambda w, g, v, mu, d: mu * v + (1 - mu) * (g + d * w)), "averaged old and new"),
-        (lambda *given: (right_sgd(*given)[1], right_sgd(*given)[0]), "look exchanged"),
+        (lambda *given: (right_sgd(*given)[1], right_sgd(*given)[0]), "another order"),
         (lambda w, g, v, r, mu, d: (w, mu * v + r * (g + d * w)), "contains the learning rate"),
+        (keras_sgd, "Keras' velocity"),
+        (nesterov, "Nesterov's step"),
+        (sgd(step=lambda w, g, v, old, r, d: w - v), "learning rate is missing"),
         (sgd(lambda w, g, v, mu, d: 9 * w), "Build the gradient"),
         (sgd(step=lambda w, g, v, old, r, d: w - r * (g + d * w)), "the gradient alone"),
         (sgd(step=lambda w, g, v, old, r, d: w - r * v - r * d * w), "decayed twice"),
@@ -59,26 +103,30 @@ WRONG = {
         (conversion(torch=lambda a, r: a / 2), "other direction"),
         (conversion(torch=lambda a, r: 2 * a * r), "leave it out"),
         (conversion(torch=lambda a, r: 9.0), "PyTorch's weight_decay is not right"),
-        (conversion(keras=lambda a, r: 2 * a), "no factor is needed"),
+        (conversion(keras=lambda a, r: 2 * a), "no half"),
         (conversion(keras=lambda a, r: a / 2), "does not double"),
         (conversion(keras=lambda a, r: 9.0), "add to the loss"),
         (conversion(paper=lambda a, r: 2 * a), "must it contain"),
         (conversion(paper=lambda a, r: a * r), "lost the factor"),
         (conversion(paper=lambda a, r: 2 * a / r), "divided by the learning rate"),
-        (conversion(paper=lambda a, r: 9.0), "which factor does yours have"),
+        (conversion(paper=lambda a, r: 9.0), "one step take away"),
     ],
     "adam_step": [
         (adam(m_decay=0, v_decay=0), "no decay in your step"),
         (adam(m_decay=0, v_decay=0, outside=lambda w, r, d: r * d * w), "that is AdamW"),
         (adam(v_decay=0), "second average"),
         (adam(m_decay=0), "first average"),
-        (adam(correct=False), "start at zero"),
+        (adam(m_decay=-1, v_decay=-1), "decay has the wrong sign"),
+        (lambda w, *rest: 2 * w - adam()(w, *rest), "uphill"),
+        *slips(m_decay=1),
         (adam(m_decay=2, v_decay=2), "twice too large"),
         (lambda w, *rest: w, "check them in turn"),
     ],
     "which": [("a", "divided by afterwards"), ("c", "small denominator"), ("d", "forget slowly")],
     "half_life": [
         (13.513, "without the learning rate"),
+        (-13862.25, "logarithm"),
+        (13862, "more than a half"),
         (20000, "37%"),
         (10000, "not linear"),
         (6931.1, "with its 2"),
@@ -92,11 +140,29 @@ WRONG = {
         (adam(m_decay=0, v_decay=0, after=True), "after Adam's step"),
         (adam(v_decay=0), "but not the other"),
         (adam(m_decay=0, v_decay=0, outside=lambda w, r, d: -r * d * w), "Your weights grow"),
+        *slips(m_decay=0, v_decay=0, outside=lambda w, r, d: r * d * w),
         (lambda w, *rest: w, "Only the line with the decay"),
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+EQUIVALENT = {}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
+
+
+def test_the_half_life_may_be_rounded_or_approximated_but_not_miscounted():
+    for right in (13863, 13862.6, np.log(2) / (0.001 * 0.05), np.float32(13862.597)):
+        assert check.half_life(right).ok
+    for wrong in (13864, 13861.9, 13860):
+        assert check.half_life(wrong).status == core.NOT_YET
+    assert "without the learning rate" in check.half_life(np.log(2) / 0.05).message
 
 
 def test_the_bug_hunt_is_adam_with_l2():

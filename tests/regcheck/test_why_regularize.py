@@ -74,6 +74,8 @@ WRONG = {
         (objective(penalty=lambda w, b, l2: l2 * np.mean(w**2)), "averages over the coefficients"),
         (objective(penalty=lambda w, b, l2: -l2 * np.sum(w**2)), "rewards large coefficients"),
         (objective(penalty=lambda w, b, l2: l2 * np.abs(w).sum()), "That is L1"),
+        (lambda X, y, w, b, l2: objective()(X, y, w, 0.0, l2), "leave the intercept out"),
+        (lambda X, y, w, b, l2: objective()(X, y + 2 * b, w, b, l2), "belongs to the predictions"),
         (lambda X, y, w, b, l2: 1.0, "Compute the two terms apart"),
         (lambda X, y, w, b, l2: w, "a single number"),
     ],
@@ -92,8 +94,11 @@ WRONG = {
         (gradient(rise=lambda r, b, l2: 2 * r.mean()), "grad_b is twice too large"),
         (gradient(rise=lambda r, b, l2: -r.mean()), "The sign of grad_b"),
         (gradient(rise=lambda r, b, l2: 7.0), "grad_b is not right"),
+        (lambda X, y, w, b, l2: gradient()(X, y, w, 0.0, l2), "Your predictions leave the intercept out"),
+        (gradient(rise=lambda r, b, l2: r.mean() - b), "In grad_b, your predictions"),
+        (lambda *given: gradient()(*given)[::-1], "another order"),
         (gradient(pull=lambda w, l2, n: 7.0), "gradcheck.check_coordinates"),
-        (lambda X, y, w, b, l2: 2 * l2 * w, "Return two things"),
+        (lambda X, y, w, b, l2: 2 * l2 * w, "must be 2 values"),
     ],
     "limit": [("a", "if the intercept were penalized"), ("c", "a coefficient like the others"), ("D", "the other end")],
     "shrinkage": [
@@ -103,12 +108,12 @@ WRONG = {
         (0.75, "You multiplied"),
         (12, "You divided by the strength alone"),
         (3, "Nothing has shrunk"),
-        (1.5, "You divided by 2"),
+        (1.5, "divisor is too large"),
         (2.9, "between 0 and 3"),
         (lambda: 2.0, "asks for a single number"),
     ],
     "bias_variance": [
-        (lambda p, t: (variance(p, t), squared_bias(p, t)), "The first number is the variance"),
+        (lambda p, t: (variance(p, t), squared_bias(p, t)), "another order"),
         (spread(bias=lambda p, t: (p.mean() - t.mean()) ** 2), "before squaring"),
         (spread(bias=lambda p, t: (p.mean(axis=0) - t).mean()), "with its sign"),
         (spread(bias=lambda p, t: np.abs(p.mean(axis=0) - t).mean()), "absolute values"),
@@ -145,12 +150,51 @@ WRONG = {
         (pipeline(report=0), "that of the validation part"),
         (pipeline(intercept=False), "leave the intercept out"),
         (lambda *arguments: (1.0, 1.0), "neither the given function nor the mended one"),
-        (lambda *arguments: 1.0, "Return two things"),
+        (lambda *arguments: 1.0, "must be 2 values"),
         (lambda *arguments: (np.ones(2), 1.0), "Return two numbers"),
     ],
 }
 
-test_solutions, test_wrong_answers, test_unanswered = chapter.tests(WRONG)
+# A free intercept takes up any shift of the inputs, and a coefficient the sign of its column.
+SHIFTED = "the free intercept takes up a shift of the inputs"
+
+EQUIVALENT = {
+    "bias_variance": {
+        "bias = truth - predictions.mean(axis=0)": "its square is the same",
+        "bias = -(predictions.mean(axis=0) - truth)": "its square is the same",
+    },
+    "gradient": {"...2 * l2 * w, np.mean(residual).mean())": "a number is its own mean"},
+    "objective": {
+        "residual = y - (X @ w + b)": "its square is the same",
+        "residual = -(X @ w + b - y)": "its square is the same",
+    },
+    "pipeline": {
+        "best = np.argmin(error[0])": "int only changes the type",
+        "mean, spread = (..., X.std(axis=0))": SHIFTED,
+        "mean, spread = (X.mean(axis=0), -X.std(axis=0))": "the coefficients change their signs",
+        "X, X_v, X_t = (part / spread for part in (X, X_v, X_t))": SHIFTED,
+        "X, X_v, X_t = ((part + mean) / spread for...": SHIFTED,
+        "X, X_v, X_t = ((part - spread) / spread for...": SHIFTED,
+        "X, X_v, X_t = ((part - 0 * mean) / spread for...": SHIFTED,
+        "X, X_v, X_t = ((part - np.mean(mean)) / spread for...": SHIFTED,
+        "X, X_v, X_t = ((part - -mean) / spread for...": SHIFTED,
+        "X, X_v, X_t = ((-part - mean) / spread for...": "a shift, and the coefficients change their signs",
+        "X, X_v, X_t = ((mean - part) / spread for...": "the coefficients change their signs",
+        "X, X_v, X_t = (-...(part - mean) / spread... for...": "the coefficients change their signs",
+        "X, X_v, X_t = ((part - mean) / -spread for...": "the coefficients change their signs",
+        "return (strengths[best], error[1][best])": "of two, the second is the last",
+        "error = [[np.mean((f.predict(v) - t) ** 2) for f in fits] for v, t in both]": "its square is the same",
+    },
+}
+
+(
+    test_solutions,
+    test_wrong_answers,
+    test_unanswered,
+    test_forms,
+    test_mutants,
+    test_messages,
+) = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_bug_hunt_has_all_three_mistakes():
@@ -176,3 +220,42 @@ def test_answers_in_other_types_are_welcome():
     assert check.gradient(lambda *arguments: list(right(*arguments))).ok
     assert check.limit(" B ").ok
     assert check.shrinkage(2).ok
+
+
+def test_statistics_of_training_and_validation_part_together_are_a_leak():
+    def answer(train, validation, test, strengths):
+        rows = np.vstack([train[0], validation[0]])
+        parts = [((X - rows.mean(axis=0)) / rows.std(axis=0), y) for X, y in (train, validation, test)]
+        fits = [solvers.ridge(*parts[0], l2) for l2 in strengths]
+        errors = [[np.mean((y - fit.predict(X)) ** 2) for fit in fits] for X, y in parts[1:]]
+        best = int(np.argmin(errors[0]))
+        return strengths[best], errors[1][best]
+
+    assert "whose mean and spread" in check.pipeline(answer).message
+
+
+def test_a_small_number_in_the_denominator_and_keepdims_are_welcome():
+    def careful(train, new):
+        mean, spread = train.mean(axis=0, keepdims=True), train.std(axis=0, keepdims=True) + 1e-8
+        return (train - mean) / spread, (new - mean) / spread
+
+    assert check.standardize(careful).ok
+
+    def with_axes(predictions, truth):
+        mean = predictions.mean(axis=0, keepdims=True)
+        bias2 = np.mean((mean - truth) ** 2, axis=1, keepdims=True)
+        return bias2, np.mean((predictions - mean) ** 2, axis=(0, 1), keepdims=True)
+
+    assert check.bias_variance(with_axes).ok
+
+
+def test_a_gradient_by_central_differences_is_right():
+    def numeric(X, y, w, b, l2):
+        steps = 1e-6 * np.eye(len(w) + 1)
+        value = objective()
+        slopes = [
+            (value(X, y, w + e[:-1], b + e[-1], l2) - value(X, y, w - e[:-1], b - e[-1], l2)) / 2e-6 for e in steps
+        ]
+        return slopes[:-1], slopes[-1]
+
+    assert check.gradient(numeric).ok
