@@ -2,19 +2,17 @@
 
 from bench.timing import race
 from regstudy import runner, store
-from regstudy.arms import ARMS
-from regstudy.tasks import TASKS
+from regstudy.problems.recurrent import PROBLEMS
 
 TASK, SEEDS, CELLS = "digits", 8, ("none", "input_output", "variational", "candidate")
 
 
 def study_race():
     """Tuning of four arms of the recurrent study on one task, with one process and with two."""
-    problem = TASKS[TASK]
+    problem = PROBLEMS[TASK]
     calls = {}
     for name in CELLS:
-        settings = ARMS[name].arm(problem.learning_rates).settings
-        calls[name] = problem.home, TASK, name, settings, range(SEEDS), False
+        calls[name] = problem.home, TASK, name, problem.arm(name).settings, range(SEEDS), False
     code = store.code(problem.home, TASK)
 
     def with_jobs(jobs):

@@ -1,4 +1,5 @@
 """Studies that do not fit the minute that a page may take, with their stored results.
 
-``python -m regstudy`` runs them, `regstudy.recurrent` describes them, loads what is stored, and reruns any part.
+``python -m regstudy`` runs them; `regstudy.studies` loads what is stored, and reruns any part; `regstudy.recurrent` and
+`regstudy.images` are the studies as the pages use them.
 """

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from regbook.fit import Result, fit
-from regstudy.arms import ARMS
 
 
 def train(home, task, arm, settings, seeds, *, test):
@@ -20,9 +19,9 @@ def train(home, task, arm, settings, seeds, *, test):
     Parameters
     ----------
     home : str
-        The module with the `regstudy.tasks.Problem` in its ``TASKS``.
+        The module with the `regstudy.problem.Problem` in its ``PROBLEMS``.
     task, arm : str
-        Keys of ``TASKS``, and of `regstudy.arms.ARMS`.
+        The names of the problem and of its arm.
     settings : sequence of dict
     seeds : sequence of int
     test : bool
@@ -36,9 +35,9 @@ def train(home, task, arm, settings, seeds, *, test):
     from threadpoolctl import threadpool_limits
 
     began, core = time.monotonic(), time.thread_time()
-    problem = import_module(home).TASKS[task]
+    problem = import_module(home).PROBLEMS[task]
     with threadpool_limits(1):  # the matrices are small; and the rounding is then the same on every machine of a kind
-        found = fit(problem.task, ARMS[arm].arm(problem.learning_rates), settings, seeds, test=test)
+        found = fit(problem.task, problem.arm(arm), settings, seeds, test=test)
     ends = {"validation": found.validation, "train": found.train, "test": found.test}
     curves = {"train_curve": found.train_curve, "validation_curve": found.validation_curve}
     return {

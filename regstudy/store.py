@@ -45,10 +45,10 @@ def write(file, content):
 def code(home, task):
     """Return a fingerprint of the code that the numbers of a task depend on; comments and docstrings do not count.
 
-    ``home`` is the module that has the task in its ``TASKS``. The code is read once in each process: it has what it
-    has loaded, whatever happens to the files later.
+    ``home`` is the module that has the problem in its ``PROBLEMS``. The code is read once in each process: it has what
+    it has loaded, whatever happens to the files later.
     """
-    problem = repr(import_module(home).TASKS[task])
+    problem = repr(import_module(home).PROBLEMS[task])
     return hashlib.sha256(f"{_code(home)}\n{problem}".encode()).hexdigest()[:16]
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from regstudy import cells, recurrent, store
+from regstudy import cells, store, studies
 from tests.regstudy import tiny as home
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     """A problem known by the name "tiny"."""
-    monkeypatch.setitem(recurrent.TASKS, "tiny", home.TASKS["tiny"])
-    return home.TASKS["tiny"]
+    monkeypatch.setitem(studies.PROBLEMS, "tiny", home.PROBLEMS["tiny"])
+    return home.PROBLEMS["tiny"]
 
 
 @pytest.fixture

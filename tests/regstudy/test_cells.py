@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regstudy import cells
-from regstudy.arms import ARMS
+from regstudy.problems.recurrent_arms import ARMS
 
 
 def train(problem, arm, settings, seeds, test=True):
@@ -19,7 +19,7 @@ def setting(rate, learning_rate=0.02):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_seeds_numbers_do_not_depend_on_its_neighbors(tiny, arm):
-    settings = ARMS[arm].arm(tiny.learning_rates).settings
+    settings = tiny.arm(arm).settings
     together = train(tiny, arm, settings, [4, 7, 2])
     alone = train(tiny, arm, settings[-1:], [7])
     for part in ("train", "validation", "test", "best_step"):

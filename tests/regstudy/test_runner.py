@@ -7,8 +7,8 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from regstudy import __main__ as command
-from regstudy import cells, recurrent, runner, store
-from regstudy.arms import ARMS
+from regstudy import cells, runner, store, studies
+from regstudy.problems.recurrent_arms import ARMS
 from tests.conftest import exactly
 from tests.regstudy import tiny as home
 from tests.regstudy.conftest import numbers
@@ -19,8 +19,8 @@ from tests.regstudy.tiny import NOTE
 def serial(tmp_path_factory):
     """The results of one process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(recurrent.TASKS, "tiny", home.TASKS["tiny"])
-        return numbers(recurrent.study("tiny", tmp_path_factory.mktemp("serial"), progress=False))
+        patch.setitem(studies.PROBLEMS, "tiny", home.PROBLEMS["tiny"])
+        return numbers(studies.study("tiny", tmp_path_factory.mktemp("serial"), progress=False))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def deadly(tmp_path, monkeypatch):
 
 
 def test_two_processes_give_the_numbers_of_one(tiny, serial, tmp_path, calls):
-    file = recurrent.study("tiny", tmp_path, progress=False, jobs=2)
+    file = studies.study("tiny", tmp_path, progress=False, jobs=2)
     assert numbers(file) == serial
     assert not calls  # not in this process
 
@@ -52,7 +52,7 @@ def test_two_processes_give_the_numbers_of_one(tiny, serial, tmp_path, calls):
 def test_a_process_that_dies_costs_what_it_was_working_on(tiny, serial, tmp_path, deadly):
     folder = tmp_path / "results"
     with pytest.raises(runner.WorkerError, match=r"^a process died; what was finished is saved, and the same command "):
-        recurrent.study("tiny", folder, progress=False, jobs=2)
+        studies.study("tiny", folder, progress=False, jobs=2)
     assert deadly()
     saved = dict(numbers(store.path("tiny", folder, partial=True)))
     assert 3 <= len(saved) < 2 * len(ARMS)
@@ -60,7 +60,7 @@ def test_a_process_that_dies_costs_what_it_was_working_on(tiny, serial, tmp_path
     before = {
         key: cell["seconds"] for key, cell in store.read(store.path("tiny", folder, partial=True))["cells"].items()
     }
-    file = recurrent.study("tiny", folder, progress=False, jobs=2)
+    file = studies.study("tiny", folder, progress=False, jobs=2)
     assert numbers(file) == serial
     assert {key: store.read(file)["cells"][key]["seconds"] for key in before} == before
     assert {key: dict(serial)[key] for key in saved} == saved
@@ -71,7 +71,7 @@ def test_a_cluster_gives_the_numbers_of_one_process_even_when_a_worker_dies(tiny
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
-            file = recurrent.study("tiny", tmp_path / "results", progress=False, scheduler=cluster.scheduler_address)
+            file = studies.study("tiny", tmp_path / "results", progress=False, scheduler=cluster.scheduler_address)
     assert deadly()
     assert numbers(file) == serial
 
@@ -81,7 +81,7 @@ def test_a_worker_with_other_code_refuses_to_work(tiny, tmp_path, monkeypatch):
     with pytest.raises(
         runner.WorkerError, match=r"^a worker has another version of the code: [0-9a-f]{16}, not another$"
     ):
-        recurrent.study("tiny", tmp_path, progress=False, jobs=2)
+        studies.study("tiny", tmp_path, progress=False, jobs=2)
     assert not list(tmp_path.iterdir())
 
 
@@ -102,14 +102,14 @@ def test_a_cluster_without_workers_is_named(tiny, tmp_path, monkeypatch):
             LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
             pytest.raises(runner.WorkerError, match=r"^the scheduler at tcp://.* has no workers$"),
         ):
-            recurrent.study("tiny", tmp_path, progress=False, scheduler=cluster.scheduler_address)
+            studies.study("tiny", tmp_path, progress=False, scheduler=cluster.scheduler_address)
 
 
 def test_a_cluster_needs_a_package(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     expected = "a cluster needs the package distributed: pip install distributed"
     with pytest.raises(runner.WorkerError, match=exactly(expected)):
-        recurrent.study("tiny", tmp_path, progress=False, scheduler="tcp://127.0.0.1:9")
+        studies.study("tiny", tmp_path, progress=False, scheduler="tcp://127.0.0.1:9")
 
 
 def test_an_error_in_a_worker_is_that_error(tiny, tmp_path, monkeypatch):

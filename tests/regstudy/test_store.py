@@ -32,18 +32,18 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_the_fingerprint_sees_the_task(monkeypatch):
-    problem = home.TASKS["tiny"]
+    problem = home.PROBLEMS["tiny"]
     first = store.code(problem.home, "tiny")
     assert re.fullmatch("[0-9a-f]{16}", first)
     assert store.code(problem.home, "tiny") == first
-    changes = [{"task": dataclasses.replace(problem.task, epochs=4)}, {"tuning_seeds": 3}, {"learning_rates": (1, 0.5)}]
+    changes = [{"task": dataclasses.replace(problem.task, epochs=4)}, {"tuning_seeds": 3}, {"arms": problem.arms[1:]}]
     for change in changes:
-        monkeypatch.setitem(home.TASKS, "tiny", dataclasses.replace(problem, **change))
+        monkeypatch.setitem(home.PROBLEMS, "tiny", dataclasses.replace(problem, **change))
         assert store.code(problem.home, "tiny") != first
 
 
 def test_the_fingerprint_sees_every_module(monkeypatch):
-    problem, modules = home.TASKS["tiny"], store.modules
+    problem, modules = home.PROBLEMS["tiny"], store.modules
     first = store.code(problem.home, "tiny")
     for other in (True, False):
         store._code.cache_clear()
@@ -79,10 +79,11 @@ def test_the_fingerprint_follows_every_import(tmp_path, monkeypatch):
 
 
 def test_the_fingerprint_covers_what_the_numbers_depend_on():
-    found = set(store.modules(*store.START, "regstudy.tasks"))
-    assert found >= {"regbook.fit", "regbook.task", "regbook.sequences", "regbook.datasets", "regstudy.arms"}
+    found = set(store.modules(*store.START, "regstudy.problems.recurrent"))
+    assert found >= {"regbook.fit", "regbook.task", "regbook.sequences", "regbook.datasets", "regstudy.problem"}
     assert found >= {"reglib.layers.cells", "reglib.layers._gates", "reglib.noise.masks", "reglib.train.loop"}
     assert not found & {
+        "regstudy.studies",
         "regstudy.recurrent",
         "regstudy.store",
         "regbook.study",

@@ -8,7 +8,9 @@ from reglib.layers.cells import LSTM
 from reglib.nets.sequence import Sequence
 from reglib.train.losses import squared_error
 from reglib.train.optim import Adam
-from regstudy.tasks import Problem, squared
+from regstudy.problem import Problem, by_name
+from regstudy.problems.recurrent import squared
+from regstudy.problems.recurrent_arms import ARMS, CLAIMS
 
 NOTE = "REGSTUDY_TEST_NOTE"
 
@@ -43,4 +45,14 @@ TASK = Task(
     stop="best",
     drop_last=True,
 )
-TASKS = {"tiny": Problem(TASK, "a task that takes a moment", (0.02, 0.007), 10, 2, home=__name__)}
+PROBLEMS = by_name(
+    Problem(
+        TASK,
+        tuple(way.arm((0.02, 0.007)) for way in ARMS.values()),
+        "a task that takes a moment",
+        seeds=10,
+        tuning_seeds=2,
+        home=__name__,
+        claims=CLAIMS,
+    )
+)

@@ -1,10 +1,11 @@
-"""The arms of the study of recurrent dropout: where the noise acts, and on what schedule."""
+"""The arms of the study of recurrent dropout, where the noise acts and on what schedule; what was claimed for them."""
 
 from dataclasses import dataclass
 
 from regbook.task import Arm, grid
 from reglib.noise.kinds import Bernoulli, Zoneout
 from reglib.train.technique import Technique
+from regstudy.problem import Claim
 
 RATES = (0.1, 0.25, 0.5)
 STEPS = -2  # the axis of time in (..., B, T, H): shared, there is one mask a sequence
@@ -69,3 +70,15 @@ ARMS = {
         ),
     )
 }
+
+CLAIMS = (
+    Claim("dropout of input and output helps", "input_output", "none", "Zaremba et al. 2014"),
+    Claim("one mask a sequence on input, h and output helps", "variational", "none", "Gal and Ghahramani 2016"),
+    Claim("one mask a sequence beats state dropout per step", "variational", "state", "Gal and Ghahramani 2016"),
+    Claim("candidate dropout helps", "candidate", "none", "Semeniuta et al. 2016"),
+    Claim("candidate dropout beats state dropout per step", "candidate", "state", "Semeniuta et al. 2016"),
+    Claim("zoneout helps", "zoneout", "none", "Krueger et al. 2017"),
+    Claim("dropout of h in the products, once a sequence, helps", "recurrent", "none", "Keras' recurrent_dropout"),
+    Claim("state dropout per step helps", "state", "none", "TensorFlow's DropoutWrapper"),
+    Claim("state dropout that keeps c beats one that does not", "state_h", "state", "TensorFlow's DropoutWrapper"),
+)

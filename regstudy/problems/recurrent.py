@@ -6,8 +6,6 @@ labels. Only there can a regularizer show what it is for. The runs are long enou
 each keeps the parameters of its best validation measurement.
 """
 
-import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -18,31 +16,8 @@ from reglib.layers.cells import LSTM
 from reglib.nets.sequence import Sequence
 from reglib.train.losses import softmax_cross_entropy, squared_error
 from reglib.train.optim import Adam
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A `regbook.task.Task` with what the study needs besides.
-
-    ``words`` describe it. ``learning_rates`` are the two that are tried with each rate of noise, the higher one first.
-    ``seeds`` is the number of seeds of the comparison, ``tuning_seeds`` that of the choice of settings. ``home`` is the
-    module with it in a dict `TASKS`, by name: there the processes that do the work look it up.
-    """
-
-    task: Task
-    words: str
-    learning_rates: tuple
-    seeds: int
-    tuning_seeds: int
-    home: str = __name__
-
-    def fingerprint(self):
-        """Return a hash of the data of seed 0, all three parts; it differs where the data differ."""
-        digest = hashlib.sha256()
-        for part in self.task.parts((0,)):
-            for array in (part.inputs(), part.y):
-                digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+from regstudy.problem import Problem, by_name
+from regstudy.problems.recurrent_arms import ARMS, CLAIMS
 
 
 def error_rate(logits, part):
@@ -116,9 +91,15 @@ def _lstm(inputs, hidden, outputs, readout="last"):
     return Sequence(LSTM(), inputs, hidden, outputs, readout)
 
 
+def _problem(task, words, learning_rates, seeds, tuning_seeds):
+    """Return a problem with all arms; they try two ``learning_rates``, the higher one first."""
+    arms = tuple(way.arm(learning_rates) for way in ARMS.values())
+    return Problem(task, arms, words, seeds, tuning_seeds, __name__, CLAIMS)
+
+
 COMMON = {"optimizer": _adam, "stop": "best", "drop_last": True}
-PROBLEMS = (
-    Problem(
+PROBLEMS = by_name(
+    _problem(
         Task(
             "digits",
             _lstm(8, 32, 10),
@@ -136,7 +117,7 @@ PROBLEMS = (
         seeds=24,
         tuning_seeds=8,
     ),
-    Problem(
+    _problem(
         Task(
             "adding",
             _lstm(2, 24, 1),
@@ -155,7 +136,7 @@ PROBLEMS = (
         seeds=24,
         tuning_seeds=8,
     ),
-    Problem(
+    _problem(
         Task(
             "reber",
             _lstm(7, 16, 7, "every"),
@@ -173,7 +154,7 @@ PROBLEMS = (
         seeds=24,
         tuning_seeds=8,
     ),
-    Problem(
+    _problem(
         Task(
             "characters",
             _lstm(len(sequences.ALPHABET), 32, len(sequences.ALPHABET), "every"),
@@ -192,4 +173,3 @@ PROBLEMS = (
         tuning_seeds=4,
     ),
 )
-TASKS = {problem.task.name: problem for problem in PROBLEMS}

@@ -5,18 +5,19 @@ import pytest
 
 from reglib.noise import places
 from regstudy import recurrent
-from regstudy.arms import ARMS, RATES
+from regstudy.problems.recurrent_arms import ARMS, RATES
 
 
 @pytest.mark.parametrize("name", recurrent.TASKS)
 def test_every_arm_has_the_same_budget(name):
-    rates = recurrent.TASKS[name].learning_rates
+    problem = recurrent.TASKS[name]
+    rates = {setting["learning_rate"] for setting in problem.arm("state").settings}
     for way in ARMS.values():
-        arm = way.arm(rates)
+        arm = problem.arm(way.name)
         tried = {(setting["rate"], setting["learning_rate"]) for setting in arm.settings}
         assert len(tried) == len(arm.settings) == 6
         assert {rate for rate, _ in tried} == ({0.0} if way.name == "none" else set(RATES))
-        assert set(rates) <= {learning_rate for _, learning_rate in tried}
+        assert rates <= {learning_rate for _, learning_rate in tried}
         assert (arm.name, arm.words, arm.source) == (way.name, way.words, way.source)
 
 
@@ -31,7 +32,7 @@ def test_every_arm_puts_its_noise_where_and_when_it_says(tiny):
     net, x = tiny.task.net, np.zeros((5, 6, 2))
     shapes = net.places(net.init(np.random.default_rng(0)), x)
     for way in ARMS.values():
-        arm = way.arm(tiny.learning_rates)
+        arm = tiny.arm(way.name)
         kinds = arm.technique(Setting(0.5)).noise
         drawn = places.draw(np.random.default_rng(0), kinds, shapes)
         steps = 1 if way.name in ("variational", "recurrent") else 6

@@ -7,14 +7,14 @@ import pytest
 
 from regbook import sequences
 from regbook.task import Part
-from regstudy import recurrent, tasks
+from regstudy.problems import recurrent as tasks
 
 UPDATES = {"digits": 420, "adding": 500, "reber": 500, "characters": 400}
 
 
-@pytest.mark.parametrize("name", tasks.TASKS)
+@pytest.mark.parametrize("name", tasks.PROBLEMS)
 def test_parts_are_disjoint_and_paired(name):
-    task = tasks.TASKS[name].task
+    task = tasks.PROBLEMS[name].task
     train, validation, test = task.parts((0, 1))
     assert {part.inputs().dtype for part in (train, validation, test)} == {np.dtype(np.float32)}
     assert {part.inputs().shape[-1] for part in (train, validation, test)} == {task.net.inputs}
@@ -26,12 +26,12 @@ def test_parts_are_disjoint_and_paired(name):
     assert not np.array_equal(train.inputs()[0], train.inputs()[1])
     again = task.parts((1,))[0]
     np.testing.assert_array_equal(again.inputs()[0], train.inputs()[1])
-    assert re.fullmatch("[0-9a-f]{64}", tasks.TASKS[name].fingerprint())
+    assert re.fullmatch("[0-9a-f]{64}", tasks.PROBLEMS[name].fingerprint())
 
 
-@pytest.mark.parametrize("name", tasks.TASKS)
+@pytest.mark.parametrize("name", tasks.PROBLEMS)
 def test_a_run_has_its_length_and_is_looked_at_as_often(name):
-    task = tasks.TASKS[name].task
+    task = tasks.PROBLEMS[name].task
     updates = task.epochs * (task.parts((0,))[0].y.shape[1] // task.batch_size)
     assert updates == UPDATES[name]
     assert updates == task.looks * (20 if name == "digits" else 25)
@@ -41,7 +41,7 @@ def test_a_run_has_its_length_and_is_looked_at_as_often(name):
 def test_a_third_of_the_digits_labels_is_wrong_in_training_alone():
     data = sequences.digit_rows()
     clean = {row.tobytes(): label for row, label in zip(data.x.astype(np.float32), data.y, strict=True)}
-    for part, share in zip(tasks.TASKS["digits"].task.parts((5,)), (0.3, 0, 0), strict=True):
+    for part, share in zip(tasks.PROBLEMS["digits"].task.parts((5,)), (0.3, 0, 0), strict=True):
         wrong = [clean[row.tobytes()] != label for row, label in zip(part.inputs()[0], part.y[0], strict=True)]
         assert np.mean(wrong) == pytest.approx(share)
 
@@ -59,5 +59,5 @@ def test_measures_by_hand():
 
 
 def test_every_task_knows_where_it_is_at_home():
-    assert {problem.home for problem in recurrent.TASKS.values()} == {"regstudy.tasks"}
-    assert [problem.task.name for problem in tasks.TASKS.values()] == list(tasks.TASKS)
+    assert {problem.home for problem in tasks.PROBLEMS.values()} == {"regstudy.problems.recurrent"}
+    assert [problem.task.name for problem in tasks.PROBLEMS.values()] == list(tasks.PROBLEMS)

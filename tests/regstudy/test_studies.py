@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from regstudy import __main__ as command
-from regstudy import cells, recurrent, store
-from regstudy.arms import ARMS
-from regstudy.claims import CLAIMS
+from regstudy import cells, recurrent, store, studies
+from regstudy.problems.recurrent_arms import ARMS, CLAIMS
 from tests.conftest import ROOT, exactly
 from tests.regstudy.conftest import numbers
+
+ALL = tuple(recurrent.TASKS)
 
 
 @pytest.fixture
@@ -30,18 +31,18 @@ def interrupted(monkeypatch):
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tiny, tmp_path, calls, interrupted):
-    whole = recurrent.study("tiny", tmp_path / "whole", progress=False)
+    whole = studies.study("tiny", tmp_path / "whole", progress=False)
     assert len(calls) == len(ARMS) * 2
     planned = list(calls)
     calls.clear()
     interrupted(11)
     with pytest.raises(KeyboardInterrupt):
-        recurrent.study("tiny", tmp_path, progress=False)
+        studies.study("tiny", tmp_path, progress=False)
     assert len(store.read(store.path("tiny", tmp_path, partial=True))["cells"]) == 11
     with pytest.raises(FileNotFoundError, match="python -m regstudy tiny"):
-        recurrent.stored("tiny", tmp_path)
+        studies.stored("tiny", tmp_path)
     interrupted(0)
-    file = recurrent.study("tiny", tmp_path, progress=False)
+    file = studies.study("tiny", tmp_path, progress=False)
     assert calls == planned
     assert numbers(file) == numbers(whole)
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["tiny.json"]
@@ -60,33 +61,33 @@ def test_the_interruption_of_two_processes_costs_what_they_were_working_on(tiny,
 
     monkeypatch.setattr(store, "write", interrupting)
     with pytest.raises(KeyboardInterrupt):
-        recurrent.study("tiny", tmp_path, progress=False, jobs=2)
+        studies.study("tiny", tmp_path, progress=False, jobs=2)
     assert len(store.read(store.path("tiny", tmp_path, partial=True))["cells"]) == 3
-    file = recurrent.study("tiny", tmp_path, progress=False, jobs=2)
+    file = studies.study("tiny", tmp_path, progress=False, jobs=2)
     assert len(written) == 2 * len(ARMS) + 1
     assert len(store.read(file)["cells"]) == 2 * len(ARMS)
 
 
 def test_complete_results_are_left_alone_unless_a_fresh_start_is_asked_for(tiny, tmp_path, calls):
-    file = recurrent.study("tiny", tmp_path, progress=False)
+    file = studies.study("tiny", tmp_path, progress=False)
     before = file.read_bytes()
     calls.clear()
-    assert recurrent.study("tiny", tmp_path, progress=False) == file
+    assert studies.study("tiny", tmp_path, progress=False) == file
     assert not calls
     assert file.read_bytes() == before
-    recurrent.study("tiny", tmp_path, fresh=True, progress=False)
+    studies.study("tiny", tmp_path, fresh=True, progress=False)
     assert len(calls) == len(ARMS) * 2
 
 
 def test_old_results_stay_until_the_new_ones_are_complete(tiny, tmp_path, interrupted):
-    file = recurrent.study("tiny", tmp_path, progress=False)
+    file = studies.study("tiny", tmp_path, progress=False)
     before = file.stat().st_mtime_ns
     interrupted(len(ARMS) * 2 - 1)
     with pytest.raises(KeyboardInterrupt):
-        recurrent.study("tiny", tmp_path, fresh=True, progress=False)
+        studies.study("tiny", tmp_path, fresh=True, progress=False)
     assert file.stat().st_mtime_ns == before
     interrupted(0)
-    recurrent.study("tiny", tmp_path, progress=False)  # goes on with the fresh start
+    studies.study("tiny", tmp_path, progress=False)  # goes on with the fresh start
     assert file.stat().st_mtime_ns > before
     assert not store.path("tiny", tmp_path, partial=True).exists()
 
@@ -94,7 +95,7 @@ def test_old_results_stay_until_the_new_ones_are_complete(tiny, tmp_path, interr
 def test_cells_of_other_code_are_run_again(tiny, tmp_path, calls, interrupted):
     interrupted(3)
     with pytest.raises(KeyboardInterrupt):
-        recurrent.study("tiny", tmp_path, progress=False)
+        studies.study("tiny", tmp_path, progress=False)
     interrupted(0)
     partial = store.path("tiny", tmp_path, partial=True)
     content = store.read(partial)
@@ -102,17 +103,17 @@ def test_cells_of_other_code_are_run_again(tiny, tmp_path, calls, interrupted):
     content["cells"][first]["code"] = "another"
     store.write(partial, content)
     calls.clear()
-    recurrent.study("tiny", tmp_path, progress=False)
+    studies.study("tiny", tmp_path, progress=False)
     assert len(calls) == len(ARMS) * 2 - 2
 
 
 def test_the_choice_is_made_on_seeds_of_its_own_and_the_test_comes_last(tiny, tmp_path, calls):
-    recurrent.study("tiny", tmp_path, progress=False)
+    studies.study("tiny", tmp_path, progress=False)
     assert [(arm, seeds, test) for arm, _, seeds, test in calls] == [
         *((arm, (1000, 1001), False) for arm in ARMS),
         *((arm, tuple(range(10)), True) for arm in ARMS),
     ]
-    results = recurrent.stored("tiny", tmp_path)
+    results = studies.stored("tiny", tmp_path)
     for arm in ARMS:
         means = [result.validation.mean() for result in results.tuning[arm]]
         best, final = results.tuning[arm][int(np.argmin(means))], results.final[arm]
@@ -121,22 +122,22 @@ def test_the_choice_is_made_on_seeds_of_its_own_and_the_test_comes_last(tiny, tm
 
 
 def test_unknown_names_are_named(tiny, tmp_path, capsys):
-    known = "'digits', 'adding', 'reber', 'characters', 'tiny'"
-    for call in (recurrent.stored, recurrent.study, lambda name: recurrent.run(name, "none")):
+    known = ", ".join(map(repr, studies.PROBLEMS))
+    for call in (studies.stored, studies.study, lambda name: studies.run(name, "none")):
         with pytest.raises(ValueError, match=exactly(f"task must be one of {known}; got 'words'")):
             call("words")
     with pytest.raises(ValueError, match=r"^arm must be one of 'none', .*; got 'dropout'$"):
-        recurrent.run("tiny", "dropout", setting=(0.1, 0.1))
+        studies.run("tiny", "dropout", setting={"rate": 0.1, "learning_rate": 0.1})
     with pytest.raises(ValueError, match=exactly("seeds must hold at least one seed, got none")):
-        recurrent.run("tiny", "none", seeds=[], setting=(0.0, 0.1))
+        studies.run("tiny", "none", seeds=[], setting={"rate": 0.0, "learning_rate": 0.1})
     with pytest.raises(ValueError, match=exactly("jobs must be at least 1, got 0")):
-        recurrent.study("tiny", tmp_path, jobs=0)
+        studies.study("tiny", tmp_path, jobs=0)
     with pytest.raises(
         FileNotFoundError, match=exactly("there are no results of 'tiny' yet; run: python -m regstudy tiny")
     ):
-        recurrent.stored("tiny", tmp_path)
+        studies.stored("tiny", tmp_path)
     for arguments, words in (
-        (["words"], "unknown task 'words'; there are digits"),
+        (["words"], "unknown study or task 'words'; there are recurrent (digits, "),
         (["--jobs", "0"], "--jobs must be at least 1, got 0"),
     ):
         with pytest.raises(SystemExit):
@@ -145,7 +146,7 @@ def test_unknown_names_are_named(tiny, tmp_path, capsys):
 
 
 def test_results_of_other_settings_are_refused(tiny, tmp_path):
-    content = store.read(recurrent.study("tiny", tmp_path, progress=False))
+    content = store.read(studies.study("tiny", tmp_path, progress=False))
     content["cells"]["state/tuning"]["settings"][0]["rate"] = 0.9
     store.write(store.path("tiny", tmp_path), content)
     expected = (
@@ -153,8 +154,8 @@ def test_results_of_other_settings_are_refused(tiny, tmp_path):
         "run: python -m regstudy tiny --fresh"
     )
     with pytest.raises(ValueError, match=exactly(expected)):
-        recurrent.stored("tiny", tmp_path)
-    assert f"tiny: {expected}" in recurrent.report(tmp_path).splitlines()
+        studies.stored("tiny", tmp_path)
+    assert f"tiny: {expected}" in studies.report(["tiny"], tmp_path).splitlines()
 
 
 def test_the_command_runs_reports_and_leaves_alone_what_is_complete(tiny, tmp_path, capsys):
@@ -166,7 +167,7 @@ def test_the_command_runs_reports_and_leaves_alone_what_is_complete(tiny, tmp_pa
     assert command.main(["--report", *folder]) == 0
     text = capsys.readouterr().out
     assert "digits: there are no results" in text
-    results = recurrent.stored("tiny", tmp_path)
+    results = studies.stored("tiny", tmp_path)
     for arm in ARMS:
         assert f"{results.final[arm].test.mean():.4g} [" in text
     for claim in CLAIMS:
@@ -178,13 +179,13 @@ def test_the_command_runs_reports_and_leaves_alone_what_is_complete(tiny, tmp_pa
 
 
 def test_the_report_marks_choices_at_either_end_of_their_grid(tiny, tmp_path):
-    content = store.read(recurrent.study("tiny", tmp_path, progress=False))
+    content = store.read(studies.study("tiny", tmp_path, progress=False))
     for arm, best in (("none", 2), ("state", 0), ("zoneout", 5), ("recurrent", 2)):
         tuning, final = (content["cells"][f"{arm}/{stage}"] for stage in ("tuning", "final"))
         tuning["validation"] = [[0.0 if k == best else 1.0] * 2 for k in range(6)]
         final["settings"] = [tuning["settings"][best]]
     store.write(store.path("tiny", tmp_path), content)
-    lines = {line.split()[0]: line for line in recurrent.report(tmp_path).splitlines() if "[" in line}
+    lines = {line.split()[0]: line for line in studies.report(["tiny"], tmp_path).splitlines() if "[" in line}
     assert "end of its grid" not in lines["none"]
     assert lines["state"].endswith("  (an end of its grid: rate=0.1, learning_rate=0.02)")
     assert lines["zoneout"].endswith("  (an end of its grid: rate=0.5, learning_rate=0.007)")
@@ -192,8 +193,8 @@ def test_the_report_marks_choices_at_either_end_of_their_grid(tiny, tmp_path):
 
 
 def test_a_verdict_compares_the_test_numbers_seed_by_seed(tiny, tmp_path):
-    recurrent.study("tiny", tmp_path, progress=False)
-    results = recurrent.stored("tiny", tmp_path)
+    studies.study("tiny", tmp_path, progress=False)
+    results = studies.stored("tiny", tmp_path)
     verdict = results.verdict("state", "none")
     assert verdict.arms == ("state", "none")
     assert verdict.better == "lower"
@@ -205,75 +206,76 @@ def test_a_verdict_compares_the_test_numbers_seed_by_seed(tiny, tmp_path):
 
 
 def test_agreement_can_fail(tiny, tmp_path):
-    recurrent.study("tiny", tmp_path, progress=False)
-    reference = recurrent.stored("tiny", tmp_path)
+    studies.study("tiny", tmp_path, progress=False)
+    reference = studies.stored("tiny", tmp_path)
     final = reference.final["state"]
-    setting = final.rate, final.learning_rate
-    rerun = recurrent.run("tiny", "state", seeds=[3, 1], setting=setting)
-    same = recurrent.agrees(rerun, reference)
+    setting = final.setting
+    rerun = studies.run("tiny", "state", seeds=[3, 1], setting=setting)
+    same = studies.agrees(rerun, reference)
     assert same.exact
     assert same
     assert str(same).startswith("The rerun gives the stored numbers (largest difference ")
-    near = recurrent.agrees(dataclasses.replace(rerun, test=rerun.test * 1.001), reference)
+    near = studies.agrees(dataclasses.replace(rerun, test=rerun.test * 1.001), reference)
     assert not near.exact
     assert near.inside
     assert near
-    fresh = recurrent.agrees(recurrent.run("tiny", "state", seeds=[500, 501], setting=setting), reference)
+    fresh = studies.agrees(studies.run("tiny", "state", seeds=[500, 501], setting=setting), reference)
     assert not fresh.exact
-    far = recurrent.agrees(dataclasses.replace(rerun, test=rerun.test + 10 * final.test.std()), reference)
+    far = studies.agrees(dataclasses.replace(rerun, test=rerun.test + 10 * final.test.std()), reference)
     assert not far
     assert "lies outside the stored interval [" in str(far)
-    with pytest.raises(ValueError, match=r"^result must be a run at the chosen setting .*, got \(0\.9, "):
-        recurrent.agrees(dataclasses.replace(rerun, rate=0.9), reference)
+    with pytest.raises(ValueError, match=r"^result must be a run at the chosen setting .*, got {'rate': 0\.9, "):
+        studies.agrees(dataclasses.replace(rerun, setting=setting | {"rate": 0.9}), reference)
 
 
-@pytest.mark.parametrize("task", recurrent.TASKS)
+@pytest.mark.parametrize("task", ALL)
 def test_stored_results_are_complete_and_fair(task):
-    results, size = recurrent.stored(task), recurrent.TASKS[task]
-    assert list(results.final) == list(results.tuning) == list(ARMS)
+    results, size = studies.stored(task), studies.PROBLEMS[task]
+    names = [arm.name for arm in size.arms]
+    assert list(results.final) == list(results.tuning) == names
     assert (results.words, results.unit) == (size.words, size.task.unit)
-    tuning_seeds, seeds = results.tuning["none"][0].seeds, results.final["none"].seeds
+    tuning_seeds, seeds = results.tuning[names[0]][0].seeds, results.final[names[0]].seeds
     assert seeds == tuple(range(size.seeds))
     assert len(seeds) >= 20
     assert len(tuning_seeds) == size.tuning_seeds
     assert not set(seeds) & set(tuning_seeds)
-    for name, way in ARMS.items():
+    for name in names:
         tried, final = results.tuning[name], results.final[name]
-        expected = [(s["rate"], s["learning_rate"]) for s in way.arm(size.learning_rates).settings]
-        assert [(r.rate, r.learning_rate) for r in tried] == expected
+        assert [result.setting for result in tried] == list(size.arm(name).settings)
         assert {r.seeds for r in tried} == {tuning_seeds}
         assert all(r.test is None for r in tried)
         best = min(tried, key=lambda r: r.validation.mean())
-        assert (final.rate, final.learning_rate) == (best.rate, best.learning_rate)
+        assert final.setting == best.setting
         assert final.seeds == seeds
         assert final.test.shape == final.validation.shape == (len(seeds),)
         assert np.isfinite(final.test).all()
-        assert len(final.updates) == len(final.train_curve) == len(final.validation_curve)
+        assert len(final.updates) == len(final.validation_curve)
+        assert len(final.train_curve) == (len(final.updates) if size.task.training_curve else 0)
     assert {v.n for v in results.verdicts()} == {len(seeds)}
 
 
-@pytest.mark.parametrize("task", recurrent.TASKS)
+@pytest.mark.parametrize("task", ALL)
 def test_stored_results_say_where_they_come_from(task):
-    provenance = recurrent.stored(task).provenance
+    provenance = studies.stored(task).provenance
     assert {"code", "commit", "python", "numpy", "date", "seconds", "cpu_seconds", "data_sha256"} <= set(provenance)
-    assert provenance["seeds"] == list(recurrent.stored(task).final["none"].seeds)
+    assert provenance["seeds"] == list(range(studies.PROBLEMS[task].seeds))
     done = store.read(store.path(task))["cells"].values()
     assert {cell["code"] for cell in done} == {provenance["code"]}
     assert provenance["cpu_seconds"] == pytest.approx(sum(cell["cpu_seconds"] for cell in done), abs=1)
     if task != "characters":  # the manual is another one in other versions of Python
-        assert recurrent.TASKS[task].fingerprint() == provenance["data_sha256"]
+        assert studies.PROBLEMS[task].fingerprint() == provenance["data_sha256"]
 
 
 @pytest.mark.parametrize(("task", "arm"), [("digits", "candidate"), ("adding", "none")])
 def test_a_reduced_rerun_agrees_with_what_is_stored(task, arm):
-    rerun = recurrent.run(task, arm, seeds=[2, 11])
-    agreement = recurrent.agrees(rerun)
+    rerun = studies.run(task, arm, seeds=[2, 11])
+    agreement = studies.agrees(rerun)
     assert agreement, str(agreement)
 
 
 def test_the_arm_without_noise_overfits_in_every_task():
     for task in recurrent.TASKS:
-        final = recurrent.stored(task).final["none"]
+        final = studies.stored(task).final["none"]
         assert final.train_curve[-1] < 0.75 * final.validation_curve[-1]
 
 
@@ -281,4 +283,4 @@ def test_an_installation_carries_the_results():
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     (pattern,) = setup["package-data"]["regstudy"]
     found = {file.name for file in (ROOT / "regstudy").glob(pattern) if not file.stem.endswith(".partial")}
-    assert found == {f"{task}.json" for task in recurrent.TASKS}
+    assert found == {f"{task}.json" for task in ALL}

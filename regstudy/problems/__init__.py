@@ -1,0 +1,1 @@
+"""The problems of the stored studies, one module a study: tasks and arms."""

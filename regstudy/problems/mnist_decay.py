@@ -1,0 +1,90 @@
+"""Weight decay on images of 28 x 28 pixels: in SGD, coupled in Adam, and decoupled, beside neither.
+
+A network with one hidden layer sees 500 images with right labels or with 30% wrong ones. Every arm is stopped early and
+tries 30 settings; both optimizers are tried without decay, too. The decay acts on the weights, not on the biases.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from regbook.task import Arm, Task, grid
+from reglib.nets.mlp import MLP
+from reglib.train.optim import SGD, Adam, AdamW
+from regstudy.problem import Claim, Problem, by_name
+from regstudy.problems import images
+
+
+def _sgd(setting):
+    """Return SGD with momentum."""
+    return SGD(setting.learning_rate, momentum=0.9)
+
+
+def _sgd_l2(setting):
+    """Return the same with an L2 penalty, which is its weight decay."""
+    return SGD(setting.learning_rate, momentum=0.9, weight_decay=setting.weight_decay, decay_on="weight")
+
+
+def _adam(setting):
+    """Return Adam."""
+    return Adam(setting.learning_rate)
+
+
+def _adam_l2(setting):
+    """Return Adam with an L2 penalty, whose gradient it scales like the other."""
+    return Adam(setting.learning_rate, weight_decay=setting.weight_decay, decay_on="weight")
+
+
+def _adamw(setting):
+    """Return Adam with decoupled decay."""
+    return AdamW(setting.learning_rate, weight_decay=setting.weight_decay, decay_on="weight")
+
+
+SGD_RATES, ADAM_RATES = (0.003, 0.01, 0.03, 0.1, 0.3), (0.0003, 0.001, 0.003, 0.01, 0.03)
+SGD_L2 = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+ADAM_L2 = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+ADAMW = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+def _arm(name, optimizer, rates, decays, words, source=""):
+    """Return an arm; without ``decays`` it tries as many learning rates as the others settings."""
+    if decays:
+        settings = grid(weight_decay=decays, learning_rate=rates)
+    else:
+        settings = grid(learning_rate=np.geomspace(rates[0] / 3, rates[-1] * 3, 30).tolist())
+    return Arm(name, settings, optimizer=optimizer, one_pass=False, words=words, source=source)
+
+
+ARMS = (
+    _arm("SGD", _sgd, SGD_RATES, (), "SGD with momentum, no decay"),
+    _arm("SGD + L2", _sgd_l2, SGD_RATES, SGD_L2, "SGD with momentum and L2", "Krogh and Hertz 1991"),
+    _arm("Adam", _adam, ADAM_RATES, (), "Adam, no decay"),
+    _arm("Adam + L2", _adam_l2, ADAM_RATES, ADAM_L2, "Adam with L2"),
+    _arm("AdamW", _adamw, ADAM_RATES, ADAMW, "Adam with decoupled decay", "Loshchilov and Hutter 2019"),
+)
+CLAIMS = (
+    Claim("L2 helps SGD", "SGD + L2", "SGD", "Krogh and Hertz 1991"),
+    Claim("L2 helps Adam", "Adam + L2", "Adam"),
+    Claim("decoupled decay helps Adam", "AdamW", "Adam", "Loshchilov and Hutter 2019"),
+    Claim("decoupled decay beats L2 in Adam", "AdamW", "Adam + L2", "Loshchilov and Hutter 2019"),
+    Claim("AdamW beats SGD with L2", "AdamW", "SGD + L2"),
+)
+
+
+def _problem(wrong):
+    """Return the problem with such a share of wrong labels."""
+    task = Task(
+        f"mnist-decay{'-wrong' if wrong else ''}",
+        MLP((784, 100, 10)),
+        partial(images.labelled, train=500, validation=500, wrong=wrong),
+        _adam,
+        batch_size=50,
+        epochs=32,
+        looks=20,
+        stop="best",
+    )
+    words = f"500 images, {f'{wrong:.0%} of the labels wrong' if wrong else 'all labels right'}"
+    return Problem(task, ARMS, words, seeds=24, tuning_seeds=4, home=__name__, claims=CLAIMS)
+
+
+PROBLEMS = by_name(_problem(0.0), _problem(0.3))

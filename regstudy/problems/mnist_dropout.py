@@ -1,0 +1,93 @@
+"""Dropout on images of 28 x 28 pixels: where, of which kind, and beside weight decay.
+
+A network with one hidden layer sees few images, 500 or 2,000, with right labels or with 30% wrong ones. Every arm, the
+one that regularizes nothing too, is stopped early and tries 25 settings.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from regbook.task import Arm, Task, grid
+from reglib.nets.mlp import MLP
+from reglib.noise.kinds import Bernoulli, Gaussian
+from reglib.train.optim import Adam, AdamW
+from reglib.train.technique import Technique
+from regstudy.problem import Claim, Problem, by_name
+from regstudy.problems import images
+
+RATES = (0.1, 0.3, 0.5, 0.7, 0.85)
+DECAYS = (0.3, 1.0, 3.0, 10.0, 30.0)
+LEARNING_RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
+# Of the rate of the hidden units: 0.2 beside 0.5, as in Srivastava et al. 2014, Appendix A.
+INPUT_SHARE = 0.4
+
+
+def _hidden(setting):
+    """Return dropout of the hidden units."""
+    return Technique(noise={"hidden1": Bernoulli(setting.rate)})
+
+
+def _both(setting):
+    """Return dropout of the hidden units and, weaker, of the pixels."""
+    return Technique(noise={"input": Bernoulli(INPUT_SHARE * setting.rate), "hidden1": Bernoulli(setting.rate)})
+
+
+def _gaussian(setting):
+    """Return Gaussian noise of the variance of dropout on the hidden units."""
+    return Technique(noise={"hidden1": Gaussian(setting.rate)})
+
+
+def _adam(setting):
+    """Return the optimizer of every arm but one."""
+    return Adam(setting.learning_rate)
+
+
+def _adamw(setting):
+    """Return Adam with decoupled decay of the weights."""
+    return AdamW(setting.learning_rate, weight_decay=setting.weight_decay, decay_on="weight")
+
+
+NOISY = {"settings": grid(rate=RATES, learning_rate=LEARNING_RATES), "one_pass": False}
+ARMS = (
+    Arm("none", grid(learning_rate=np.geomspace(0.0001, 0.1, 25).tolist()), one_pass=False, words="no regularizer"),
+    Arm("hidden", technique=_hidden, words="dropout of hidden units", source="Hinton et al. 2012", **NOISY),
+    Arm("both", technique=_both, words="dropout of inputs and hidden units", source="Srivastava et al. 2014", **NOISY),
+    Arm("gaussian", technique=_gaussian, words="Gaussian dropout", source="Srivastava et al. 2014", **NOISY),
+    Arm(
+        "decay",
+        grid(weight_decay=DECAYS, learning_rate=LEARNING_RATES),
+        optimizer=_adamw,
+        one_pass=False,
+        words="AdamW's weight decay",
+        source="Loshchilov and Hutter 2019",
+    ),
+)
+CLAIMS = (
+    Claim("dropout of hidden units helps", "hidden", "none", "Hinton et al. 2012"),
+    Claim("dropout of inputs and hidden units helps", "both", "none", "Srivastava et al. 2014"),
+    Claim("Gaussian dropout helps", "gaussian", "none", "Srivastava et al. 2014"),
+    Claim("weight decay helps", "decay", "none"),
+    Claim("dropout of inputs, too, beats that of hidden units", "both", "hidden", "Srivastava et al. 2014"),
+    Claim("dropout of hidden units beats weight decay", "hidden", "decay", "Srivastava et al. 2014"),
+    Claim("Gaussian beats Bernoulli", "gaussian", "hidden", "Srivastava et al. 2014"),
+)
+
+
+def _problem(train, wrong, epochs):
+    """Return the problem with so many training images and such a share of wrong labels."""
+    task = Task(
+        f"mnist-dropout-{train}{'-wrong' if wrong else ''}",
+        MLP((784, 100, 10)),
+        partial(images.labelled, train=train, validation=500, wrong=wrong),
+        _adam,
+        batch_size=50,
+        epochs=epochs,
+        looks=20,
+        stop="best",
+    )
+    words = f"{train:,} images, {f'{wrong:.0%} of the labels wrong' if wrong else 'all labels right'}"
+    return Problem(task, ARMS, words, seeds=24, tuning_seeds=4, home=__name__, claims=CLAIMS)
+
+
+PROBLEMS = by_name(*(_problem(n, wrong, epochs) for n, epochs in ((500, 32), (2000, 10)) for wrong in (0.0, 0.3)))

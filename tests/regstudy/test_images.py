@@ -1,0 +1,16 @@
+"""The studies on images, as the pages call them."""
+
+import pytest
+
+from regstudy import images, studies
+from tests.conftest import exactly
+
+
+def test_every_study_on_images_is_there():
+    assert set(images.TASKS) == set(studies.STUDIES) - {"recurrent"}
+    assert all(name in studies.PROBLEMS for tasks in images.TASKS.values() for name in tasks)
+    with pytest.raises(
+        ValueError,
+        match=exactly("study must be one of 'mnist-dropout', 'mnist-spatial', 'mnist-decay'; got 'mnist'"),
+    ):
+        images.show("mnist")
