@@ -68,7 +68,7 @@ def drift(answer):
             "That would be alpha dropout.": 1.0,
             "That is the mean square of the units that are kept. What of the others?": 1.5625,
         },
-        "Mean square of a unit that is x / q with probability q, and 0 otherwise.",
+        "Which two values can a unit have afterwards, and what is the mean of their squares?",
     )
 
 

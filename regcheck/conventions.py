@@ -19,7 +19,7 @@ def ridge(answer):
                     2 * n * alpha
                 ),
                 "The number cannot stay the same: the two losses differ by a factor that grows with n.": alpha,
-                "You divided by 2 where the objectives ask for a division by 2 and by n.": 2 * alpha / n,
+                "The n is there; the 2 stands on the wrong side.": 2 * alpha / n,
             },
             "Write both objectives down and divide one so that the data losses become equal.",
         )

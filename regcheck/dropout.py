@@ -104,7 +104,7 @@ def connections(answer):
         {
             "That counts one end only.": 7000,
             "Those are the connections with both ends dropped.": 900,
-            "You added the two probabilities to drop. The ends are independent: multiply those to keep.": 4000,
+            "You added the two probabilities to drop. The ends are independent: may both be dropped?": 4000,
             "Those are the connections that are lost.": 5100,
         },
         "What is the probability that both ends of one connection are kept?",

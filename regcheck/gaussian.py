@@ -61,7 +61,7 @@ def rate(answer):
             "That is the standard deviation. Keras asks for a rate.": 0.5,
             "You took the square root once too often.": 0.5 / 1.5,
         },
-        "Solve p / (1 - p) = 0.25 for p.",
+        "Which rate gives noise of that variance?",
     )
 
 
@@ -93,7 +93,7 @@ def negative(answer):
             "That is in percent. A share lies between 0 and 1.": 30.85,
             "Rounded too far: give the share with two decimals at least.": 0.3,
         },
-        "Zero lies 1 / sigma standard deviations below the mean. What is sigma?",
+        "How many standard deviations does zero lie below the mean?",
         decimals=2,
     )
 

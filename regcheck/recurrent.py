@@ -31,7 +31,7 @@ def memory(answer):
                 ),
                 "The forget gate is missing.": c + written * kept / q,
             },
-            "Two terms: one is kept from before, one is new. Only the new one has a mask.",
+            "Look at the two terms of the new memory apart, and at the mean of the mask.",
         )
 
 
@@ -57,7 +57,7 @@ def mean_after(answer):
                 "Count the entries again: the last one has not faded at all.": right * forget,
                 "You divided by the keep probability once more: it is in the mask already.": right / q,
             },
-            "Each entry is write, times the forget gate for each later step. Add them up.",
+            "What is left at the end of what was written at one step? And then of all of them?",
         )
 
 
@@ -239,7 +239,7 @@ def step(answer):
                 "The mask acts on the candidate after tanh, not on the sum before it.": kept
                 + sigma(i) * np.tanh(mask * g),
             },
-            "The memory is not right. Only what is written has a mask.",
+            "The memory is not right. What should the mask touch, and what not?",
         )
         compare(
             h,

@@ -46,7 +46,6 @@ def moments(answer):
                 "With one mask: you returned what a new mask at each step gives.": forget**steps,
                 "With one mask: that is a kept unit. What about those that are dropped?": kept,
                 "With one mask: that mean belongs to a plain mask.": q * forget**steps,
-                "With one mask: a unit is kept or dropped once, so q counts once.": (q * forget / q) ** steps * q,
             },
             "With one mask: the mean is not right. Which value has a kept unit after all the steps?",
         )
@@ -58,7 +57,7 @@ def moments(answer):
                 "With one mask: that is the square of a kept unit. How likely is it?": kept**2,
                 "With one mask: you returned the mean square for a new mask at each step.": (forget**2 / q) ** steps,
             },
-            "With one mask: the mean square is not right. Square the value of a kept unit, weigh it with q.",
+            "With one mask: the mean square is not right. Which values are possible, and how likely is each?",
         )
 
 
@@ -120,7 +119,7 @@ def backward(answer):
                 "For h: the gradient from the layer above is missing.": m_h * next_h,
                 "For h: you took the mask of c.": grad_y + m_c * next_h,
             },
-            "The gradient of h is not right. It has two parts: from above, and from the next step.",
+            "The gradient of h is not right. Where does h go, and what comes back from there?",
         )
         compare(
             d_c,
@@ -140,7 +139,7 @@ def backward(answer):
                 "For c: what goes through the output is the gradient of h, with both its parts.": m_c * next_c
                 + grad_y * slope,
             },
-            "The gradient of h is right. That of c has two parts: carried on under its mask, and through the output.",
+            "The gradient of h is right, that of c is not. Where does c go, and what comes back from there?",
         )
 
 
@@ -229,7 +228,6 @@ def memory(answer):
                 "The factor is multiplied in again at every step, so that what is kept explodes.": kept * each,
                 "You exchanged keep and drop in the factor.": kept * clean / p,
                 "The factor is there twice.": kept * clean / q**2,
-                "The newest input is missing: it is added before the mask acts.": kept * (clean - x[:, 5]) / q,
             },
             "What a kept unit holds is not the memory without dropout, times one factor. Is the mask the same at all "
             "steps? And how often does the factor act?",

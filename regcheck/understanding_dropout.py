@@ -82,7 +82,7 @@ def nwgm(answer):
                 / p.prod(axis=0).sum(),
                 "You stayed among the logarithms.": weights @ np.log(p),
             },
-            "Average the logarithms with the weights, go back, and normalize over the classes.",
+            "Not the normalized weighted geometric mean yet. What becomes of a product of powers in logarithms?",
         )
 
 

@@ -35,7 +35,7 @@ def sgd_step(answer):
                 * v
                 - rate * full,
             },
-            "The velocity is not right. Build the gradient with its decay first, then add it to the shrunken velocity.",
+            "The velocity is not right. What does it collect, and what of it fades?",
         )
         compare(
             new_w,
@@ -51,7 +51,7 @@ def sgd_step(answer):
                 "Your weights move by the old velocity. Update it before the step.": w - rate * v,
                 "Your weights go uphill.": w + rate * right,
             },
-            "The velocity is right, the weights are not. They move against the new velocity, by the learning rate.",
+            "The velocity is right, the weights are not. Which way do they move, and how far?",
         )
 
 
@@ -245,5 +245,5 @@ def adamw(answer):
                 "Your weights grow: look at the sign of the decay.": plain + rate * decay * w,
                 **{slip: wrong - rate * decay * w for slip, wrong in _slips(given, coupled=0.0).items()},
             },
-            "This is neither the given function nor AdamW. Only the line with the decay needs to move.",
+            "This is neither the given function nor AdamW. Follow the decay through the lines.",
         )

@@ -151,7 +151,7 @@ class Chapter:
         """Return six parametrized tests.
 
         Solutions pass; wrong answers fail with their message; blanks are blanks; solutions pass in other types and
-        forms; their mutants fail, but for those that are no change; and no message holds the answer.
+        forms; their mutants fail, but for those that are no change; no message holds the answer, and each is said.
         """
         each = pytest.mark.parametrize("name", sorted(self.exercises))
         equivalent = equivalent or {}
@@ -173,6 +173,9 @@ class Chapter:
                 assert result.status == core.NOT_YET, f"{name}: {fragment!r} was accepted"
                 assert fragment in result.message, f"{name}: {fragment!r} is not in {result.message!r}"
                 messages.append(result.message)
+                if callable(answer):
+                    narrow = self.exercises[name](forms.of_function(answer)["float32"])
+                    assert fragment in narrow.message, f"{name}, in float32: {fragment!r} is not in {narrow.message!r}"
             assert len(set(messages)) == len(messages), f"{name}: two mistakes share a message"
 
         @each
@@ -202,5 +205,8 @@ class Chapter:
         def test_messages(name):
             told = leaks.told(self, name)
             assert not told, f"messages that hold the answer: {told}"
+            said = [self.exercises[name](answer).message for answer, _ in wrong.get(name, [])]
+            unsaid = leaks.unsaid(sys.modules[self.exercises[name].__module__], name, said)
+            assert not unsaid, f"messages that no wrong answer gets: {unsaid}"
 
         return test_solutions, test_wrong_answers, test_unanswered, test_forms, test_mutants, test_messages

@@ -5,6 +5,8 @@ import inspect
 import re
 import sys
 
+from regcheck.core import Exercise
+
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
 
 
@@ -38,16 +40,22 @@ def messages(module, name):
             top[node.name] = node
         elif isinstance(node, ast.Assign):
             top |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
-    own = {exercise.title for exercise in vars(module).values() if hasattr(exercise, "title")}
-    texts, seen, todo = [], set(), [name]
+    others = {key: thing.title for key, thing in vars(module).items() if isinstance(thing, Exercise)}
+    texts, seen, todo = [], set(others), [name]
     while todo:
         node = top[todo.pop()]
         skip = {ast.get_docstring(node, clean=False)} if isinstance(node, ast.FunctionDef) else set()
-        texts += [text for text in _texts(node) if text not in skip | own]
+        texts += [text for text in _texts(node) if text not in skip | set(others.values())]
         used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} & set(top)
-        todo += sorted(used - seen - {name})
+        todo += sorted(used - seen)
         seen |= used
-    return texts
+    return [text for text in texts if text.endswith((".", "?"))]
+
+
+def unsaid(module, name, said):
+    """Return the messages of an exercise that are not among those said."""
+    patterns = {text: ".*".join(map(re.escape, text.split("{}"))) for text in messages(module, name)}
+    return [text for text, pattern in patterns.items() if not any(re.search(pattern, each) for each in said)]
 
 
 def _texts(node):

@@ -52,7 +52,7 @@ WRONG = {
         (5.0, "keep and drop exchanged"),
         (1.0, "would be alpha dropout"),
         (1.5625, "What of the others"),
-        (7.0, "Mean square"),
+        (7.0, "mean of their squares"),
     ],
     "strength": [
         (0.1048, "Now solve for p"),

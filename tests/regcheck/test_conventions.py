@@ -20,7 +20,7 @@ WRONG = {
         (lambda alpha, n: alpha / 2, "sums over the examples"),
         (lambda alpha, n: 2 * n * alpha, "other direction"),
         (lambda alpha, n: alpha, "cannot stay the same"),
-        (lambda alpha, n: 2 * alpha / n, "division by 2"),
+        (lambda alpha, n: 2 * alpha / n, "on the wrong side"),
         (lambda alpha, n: alpha / (2 * n) + 1, "Write both objectives down"),
         (0.1, "asks for a function"),
     ],

@@ -28,6 +28,7 @@ def double(answer):
 
 
 WRONG = {"double": [(lambda x: x**2, "squared"), (lambda x: x / 2, "halved"), (lambda x: x, "Unchanged")]}
+WRONG["double"].append((lambda x: x + 9, "No"))
 
 
 def chapter(monkeypatch, *, label="demo-double", body="FACTOR * x", blank="..."):
@@ -144,7 +145,13 @@ def test_a_check_that_does_not_take_float32_is_found(monkeypatch):
 
 
 def test_a_message_that_holds_the_answer_is_found(monkeypatch):
+    wrong = {"add": [(lambda x, y: x, "y is"), (lambda x, y: 0 * x + 9, "3 * x"), (lambda x, y: y, "No")]}
     made = adding(monkeypatch)
     with pytest.raises(AssertionError, match=r"messages that hold the answer: \[\('That is 3 \* x \+ y\.', 'x\+y'\)\]"):
-        made.tests({})[5]("add")
-    adding(monkeypatch, task="Add `x + y`.").tests({})[5]("add")  # the task says it already
+        made.tests(wrong)[5]("add")
+    adding(monkeypatch, task="Add `x + y`.").tests(wrong)[5]("add")  # the task says it already
+
+
+def test_a_message_that_nobody_gets_is_found(monkeypatch):
+    with pytest.raises(AssertionError, match=r"messages that no wrong answer gets: \['No\.'\]"):
+        chapter(monkeypatch).tests({"double": WRONG["double"][:3]})[5]("double")

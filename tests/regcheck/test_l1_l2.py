@@ -56,6 +56,7 @@ WRONG = {
         (lambda X, y: length(X.T @ y) / len(y), "length of the vector"),
         (lambda X, y: np.abs(X.T @ y).min() / len(y), "smallest entry"),
         (lambda X, y: (X.T @ y).min() / len(y), "most negative"),
+        (lambda X, y: (X.T @ y).max() / len(y), "counts as much"),
         (lambda X, y: np.abs(y).max(), "slope of the data loss. How large"),
     ],
     "torch_decay": [
@@ -78,6 +79,7 @@ WRONG = {
         (lambda v, t: v if length(v) > t else 0 * v, "long ones should get shorter"),
         (lambda v, t: v / (1 + t), "one plus the threshold"),
         (lambda v, t: max(1 - t / length(v), 0) * v if v.any() else v / length(v), "divides by the length 0"),
+        (lambda v, t: max(1 - t / length(v), 0) * v if v.any() else v + 1, "For v = 0 the answer"),
         (lambda v, t: 2 * v, "And what to its length"),
     ],
     "lasso_step": [

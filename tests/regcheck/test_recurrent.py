@@ -67,7 +67,7 @@ WRONG = {
         (lambda f, i, u, c, k, p: f * c + i * u * (1 - k) / (1 - p), "turned around"),
         (lambda f, i, u, c, k, p: np.where(k > 0, f * c + i * u, c), "zoneout"),
         (lambda f, i, u, c, k, p: c + i * u * k / (1 - p), "forget gate is missing"),
-        (lambda f, i, u, c, k, p: 0 * c, "Two terms"),
+        (lambda f, i, u, c, k, p: 0 * c, "two terms of the new memory"),
     ],
     "mean_after": [
         (lambda f, w, n, p: (1 - p) * geometric(w, f, n), "does not change the mean"),
@@ -78,7 +78,7 @@ WRONG = {
         (lambda f, w, n, p: w * f ** (n - 1), "first entry alone"),
         (lambda f, w, n, p: f * geometric(w, f, n), "has not faded"),
         (lambda f, w, n, p: geometric(w, f, n) / (1 - p), "in the mask already"),
-        (lambda f, w, n, p: 77.0, "Add them up"),
+        (lambda f, w, n, p: 77.0, "then of all of them"),
     ],
     "backward": [
         (backward(grad_i=lambda f, i, u, m, g: u * g), "multiplies a dropped candidate"),
@@ -142,7 +142,7 @@ WRONG = {
         (cell(memory=lambda i, f, g, o, c, m: m * s(f) * c + s(i) * np.tanh(g)), "old memory alone"),
         (masked_output, "no mask on the candidate"),
         (cell(memory=lambda i, f, g, o, c, m: s(f) * c + s(i) * np.tanh(m * g)), "after tanh"),
-        (cell(memory=lambda i, f, g, o, c, m: 0 * c), "Only what is written"),
+        (cell(memory=lambda i, f, g, o, c, m: 0 * c), "What should the mask touch"),
         (lambda a, c, m: (s(np.split(a, 4, -1)[2]) * np.tanh(cell()(a, c, m)[1]), cell()(a, c, m)[1]), "wrong sum"),
         (cell(h=lambda o, c: 0 * c), "had no error"),
     ],

@@ -82,7 +82,7 @@ WRONG = {
         ),
         (moments(square_once=lambda p, f, n: (f / (1 - p)) ** (2 * n)), "How likely is it"),
         (moments(square_once=lambda p, f, n: (f**2 / (1 - p)) ** n), "mean square for a new mask"),
-        (moments(square_once=lambda p, f, n: 0.0), "weigh it with q"),
+        (moments(square_once=lambda p, f, n: 0.0), "how likely is each"),
     ],
     "half_life": [
         (4.4, "two decimals"),
@@ -107,7 +107,7 @@ WRONG = {
         (backward(d_h=lambda g: g["m_h"] * (g["y"] + g["h"])), "from above has none"),
         (backward(d_h=lambda g: g["m_h"] * g["h"]), "layer above is missing"),
         (backward(d_h=lambda g: g["y"] + g["m_c"] * g["h"]), "the mask of c"),
-        (backward(d_h=lambda g: 0 * g["y"]), "It has two parts"),
+        (backward(d_h=lambda g: 0 * g["y"]), "Where does h go"),
         (backward(d_c=lambda g: g["c"] + g["d_h"] * g["o"] * g["slope"]), "carried memory is missing"),
         (backward(d_c=lambda g: g["m_c"] * g["c"]), "path through the output is missing"),
         (backward(d_c=lambda g: g["m_c"] * (g["c"] + g["d_h"] * g["o"] * g["slope"])), "not on the path"),
@@ -124,7 +124,7 @@ WRONG = {
             "before its mask",
         ),
         (lambda *given: backward()(*given)[::-1], "another order"),
-        (backward(d_c=lambda g: 0 * g["y"]), "That of c has two parts"),
+        (backward(d_c=lambda g: 0 * g["y"]), "Where does c go"),
     ],
     "zoneout": [
         (lambda old, new, zone: (1 - np.multiply(zone, 1.0)) * old + zone * new, "keeps the new one there"),
@@ -151,6 +151,7 @@ WRONG = {
         (memory(per_example=False, factor=lambda p: 1 / (1 - p), end=lambda p: 1.0), "mask for each"),
         (memory(factor=lambda p: 1 / (1 - p), end=lambda p: 1.0), "at every step"),
         (memory(end=lambda p: 1.0), "has no factor"),
+        (memory(draw_again=True), "the same at all steps"),
         (memory(end=lambda p: 1 / p), "exchanged keep and drop"),
         (memory(end=lambda p: 1 / (1 - p) ** 2), "there twice"),
         (memory(shape=lambda c: c[0]), "(batch, units)"),
@@ -212,10 +213,6 @@ def test_two_decimals_are_asked_for():
         assert check.half_life(wrong).status == core.NOT_YET
     assert check.threshold(2.2).ok
     assert check.threshold(2.21).status == core.NOT_YET
-
-
-def test_a_mask_drawn_anew_at_each_step_is_not_one_a_sequence():
-    assert "the same at all steps" in check.memory(memory(draw_again=True)).message
 
 
 def test_zoneout_with_a_method_that_a_number_does_not_have():

@@ -51,7 +51,7 @@ WRONG = {
         (lambda p, w: normalized(np.exp(np.log(p).mean(axis=0))), "same weight"),
         (lambda p, w: normalized((w[:, None] * p).prod(axis=0)), "Where do the weights come in"),
         (lambda p, w: w @ np.log(p), "among the logarithms"),
-        (lambda p, w: p[0], "over the classes"),
+        (lambda p, w: p[0], "product of powers in"),
     ],
     "gaussian": [
         (4.0, "That is the variance."),

@@ -90,12 +90,12 @@ WRONG = {
         (keras_sgd, "Keras' velocity"),
         (nesterov, "Nesterov's step"),
         (sgd(step=lambda w, g, v, old, r, d: w - v), "learning rate is missing"),
-        (sgd(lambda w, g, v, mu, d: 9 * w), "Build the gradient"),
+        (sgd(lambda w, g, v, mu, d: 9 * w), "what of it fades"),
         (sgd(step=lambda w, g, v, old, r, d: w - r * (g + d * w)), "the gradient alone"),
         (sgd(step=lambda w, g, v, old, r, d: w - r * v - r * d * w), "decayed twice"),
         (sgd(step=lambda w, g, v, old, r, d: w - r * old), "old velocity"),
         (sgd(step=lambda w, g, v, old, r, d: w + r * v), "uphill"),
-        (sgd(step=lambda w, g, v, old, r, d: 9 * w), "against the new velocity"),
+        (sgd(step=lambda w, g, v, old, r, d: 9 * w), "how far"),
         (lambda *given: right_sgd(*given)[0], "must be 2 values"),
     ],
     "convert": [
@@ -141,7 +141,7 @@ WRONG = {
         (adam(v_decay=0), "but not the other"),
         (adam(m_decay=0, v_decay=0, outside=lambda w, r, d: -r * d * w), "Your weights grow"),
         *slips(m_decay=0, v_decay=0, outside=lambda w, r, d: r * d * w),
-        (lambda w, *rest: w, "Only the line with the decay"),
+        (lambda w, *rest: w, "Follow the decay"),
     ],
 }
 

@@ -114,6 +114,7 @@ WRONG = {
     ],
     "bias_variance": [
         (lambda p, t: (variance(p, t), squared_bias(p, t)), "another order"),
+        (lambda p, t: (variance(p, t), 9.0), "should be the squared bias"),
         (spread(bias=lambda p, t: (p.mean() - t.mean()) ** 2), "before squaring"),
         (spread(bias=lambda p, t: (p.mean(axis=0) - t).mean()), "with its sign"),
         (spread(bias=lambda p, t: np.abs(p.mean(axis=0) - t).mean()), "absolute values"),
@@ -132,7 +133,7 @@ WRONG = {
             scaled(lambda a, b: np.vstack([a, b]).mean(axis=0), lambda a, b: np.vstack([a, b]).std(axis=0)),
             "leak into the fit",
         ),
-        (lambda a, b: [(part - part.mean(axis=0)) / part.std(axis=0) for part in (a, b)], "a map of its own"),
+        (lambda a, b: tuple((part - part.mean(axis=0)) / part.std(axis=0) for part in (a, b)), "a map of its own"),
         (scaled(lambda a, b: b.mean(axis=0), lambda a, b: b.std(axis=0)), "not known when the model is trained"),
         (scaled(lambda a, b: a.mean(axis=0), lambda a, b: 1.0), "only subtracted"),
         (scaled(lambda a, b: 0.0, lambda a, b: a.std(axis=0)), "only divided"),
