@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from regstudy import cells, store
 
 WAIT = 10  # seconds for a scheduler to answer, and for its first worker
+PIECES = 4  # of a cell, at most: what one worker does at a time
 
 
 class WorkerError(RuntimeError):
@@ -17,7 +18,7 @@ class WorkerError(RuntimeError):
 
 
 def run(calls, done, *, code, jobs=1, scheduler=None):
-    """Train cells, and hand each over as soon as it is done.
+    """Train cells, and hand each over as soon as it is done. Several workers share each of them, by its settings.
 
     Parameters
     ----------
@@ -43,25 +44,54 @@ def run(calls, done, *, code, jobs=1, scheduler=None):
     elif calls:
         from joblib import Parallel, delayed
 
+        pieces = [(name, k, piece) for name, call in calls.items() for k, piece in enumerate(_pieces(call))]
+        left = {name: [None] * sum(other == name for other, *_ in pieces) for name in calls}
         with _backend(jobs, scheduler) as workers, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")  # when interrupted
             parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
             others = set()
-            with closing(parallel(delayed(_work)(code, name, call) for name, call in calls.items())) as found:
-                for name, own, cell in found:
-                    if own == code:
-                        done(name, cell)
-                    else:
+            with closing(parallel(delayed(_work)(code, *piece) for piece in pieces)) as found:
+                for name, k, own, cell in found:
+                    if own != code:
                         others.add(own)
+                        continue
+                    left[name][k] = cell
+                    if None not in left[name]:
+                        done(name, joined(left.pop(name)))
             if others:
                 raise WorkerError(f"a worker has another version of the code: {', '.join(others)}, not {code}")
 
 
-def _work(code, name, call):
-    """Train one cell in a worker, if it has the same code; return its name, its code's fingerprint, and the cell."""
+def joined(parts):
+    """Return cells of the same arm and seeds as one: what `regstudy.cells.train` returns for all their settings.
+
+    Curves that were measured at different updates are left out, as `regbook.fit.fit` does.
+    """
+    first, *others = parts
+    alike = all(part["steps"] == first["steps"] for part in others)
+    whole = {}
+    for name, values in first.items():
+        if name.endswith("seconds"):
+            whole[name] = round(sum(part[name] for part in parts), 1)
+        elif name in ("seeds", "steps"):
+            whole[name] = values if alike or name == "seeds" else []
+        else:
+            whole[name] = [row for part in parts for row in part[name]]
+    return whole if alike else whole | {name: [[] for _ in whole["settings"]] for name in whole if "curve" in name}
+
+
+def _pieces(call):
+    """Return a call as up to `PIECES` ones, each with some of its settings: no process waits long for another."""
+    home, task, arm, settings, *rest = call
+    size = -(-len(settings) // PIECES)
+    return [(home, task, arm, settings[k : k + size], *rest) for k in range(0, len(settings), size)]
+
+
+def _work(code, name, k, call):
+    """Train a piece of a cell in a worker, if it has the same code; return where it belongs, the code and the piece."""
     home, task, *_ = call
     own = store.code(home, task)
-    return name, own, _train(*call) if own == code else None
+    return name, k, own, _train(*call) if own == code else None
 
 
 def _train(*call):

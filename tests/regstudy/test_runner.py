@@ -119,6 +119,41 @@ def test_an_error_in_a_worker_is_that_error(tiny, tmp_path, monkeypatch):
             runner.run({"a": call}, print, code=store.code(tiny.home, "tiny"), jobs=jobs)
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 6, 25])
+def test_the_settings_of_a_cell_are_shared_out(count):
+    settings = [{"rate": float(k)} for k in range(count)]
+    pieces = runner._pieces(("home", "task", "arm", settings, [0, 1], True))
+    assert len(pieces) == {1: 1, 3: 3, 4: 4, 6: 3, 25: 4}[count]
+    assert [setting for piece in pieces for setting in piece[3]] == settings
+    assert {(*piece[:3], *piece[4], piece[5]) for piece in pieces} == {("home", "task", "arm", 0, 1, True)}
+
+
 def test_nothing_to_do_starts_no_process(monkeypatch):
     monkeypatch.setattr(cells, "train", None)
     runner.run({}, None, code="", jobs=2)
+
+
+def train(problem, settings, seeds):
+    """Train settings of the arm "state"."""
+    return cells.train(problem.home, "tiny", "state", settings, seeds, test=True)
+
+
+def test_cells_of_some_settings_join_to_that_of_all(tiny):
+    settings = tiny.arm("state").settings
+    whole = train(tiny, settings, [0, 1])
+    parts = [train(tiny, some, [0, 1]) for some in (settings[:1], settings[1:4], settings[4:])]
+    one = runner.joined(parts)
+    assert list(one) == list(whole)
+    same = [name for name in whole if "seconds" not in name]
+    assert {name: one[name] for name in same} == {name: whole[name] for name in same}
+    assert one["seconds"] == pytest.approx(sum(part["seconds"] for part in parts))
+    assert runner.joined(parts[:1]) == parts[0]
+
+
+def test_cells_of_different_lengths_join_without_their_curves(tiny):
+    settings = [{"rate": 0.1, "learning_rate": 0.02, "epochs": epochs} for epochs in (2, 3)]
+    whole = train(tiny, settings, [0])
+    one = runner.joined([train(tiny, [some], [0]) for some in settings])
+    for name in ("steps", "train_curve", "validation_curve", "validation", "best_step"):
+        assert one[name] == whole[name]
+    assert one["steps"] == []
