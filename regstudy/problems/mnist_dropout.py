@@ -17,7 +17,7 @@ from regstudy.problem import Claim, Problem, by_name
 from regstudy.problems import images
 
 RATES = (0.1, 0.3, 0.5, 0.7, 0.85)
-DECAYS = (0.3, 1.0, 3.0, 10.0, 30.0)
+DECAYS = (0.03, 0.2, 1.0, 6.0, 30.0)
 LEARNING_RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 # Of the rate of the hidden units: 0.2 beside 0.5, as in Srivastava et al. 2014, Appendix A.
 INPUT_SHARE = 0.4
