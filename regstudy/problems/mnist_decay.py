@@ -73,7 +73,7 @@ CLAIMS = (
 def _problem(wrong):
     """Return the problem with such a share of wrong labels."""
     task = Task(
-        f"mnist-decay{'-wrong' if wrong else ''}",
+        f"mnist-decay-500{'-wrong' if wrong else ''}",
         MLP((784, 100, 10)),
         partial(images.labelled, train=500, validation=500, wrong=wrong),
         _adam,

@@ -33,6 +33,6 @@ def test_strengths_span_decades_and_learning_rates_reach_beyond():
 
 def test_labels_are_right_or_wrong():
     clean, wrong = (problem.task.parts((0,))[0] for problem in PROBLEMS.values())
-    assert list(PROBLEMS) == ["mnist-decay", "mnist-decay-wrong"]
+    assert list(PROBLEMS) == ["mnist-decay-500", "mnist-decay-500-wrong"]
     assert (clean.rows == wrong.rows).all()
     assert (clean.y != wrong.y).sum() == 150
