@@ -60,7 +60,7 @@ def changed(code, mutant):
     old, new = ast.unparse(ast.parse(code)).splitlines(), mutant.splitlines()
     lines = [line for line in difflib.ndiff(old, new) if line[:1] in "+-"]
     more = [line[2:].strip() for line in lines if line[0] == "+" and line[2:].strip() != "pass"]
-    return " | ".join(more or [f"-{line[2:].strip()}" for line in lines])
+    return " | ".join(more or [f"-{line[2:].strip()}" for line in lines if line[0] == "-"])
 
 
 def _all(tree, numbers):
@@ -72,6 +72,7 @@ def _all(tree, numbers):
     for owner, key, node in _statements(tree):
         for new in _other_statements(node):
             yield _with(tree, owner, key, new)
+    yield from _exchanged(tree)
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
         for line in _first_lines({each.arg: names[each.arg][0] for each in function.args.args if each.arg in read}):
@@ -110,6 +111,24 @@ def _statements(tree):
         for body in (getattr(node, name, None) for name in ("body", "orelse")):
             if isinstance(body, list):
                 yield from ((body, i, each) for i, each in enumerate(body))
+
+
+def _exchanged(tree):
+    """Yield the code with two lines exchanged of which one needs the other."""
+    for body, i, second in _statements(tree):
+        first = body[i - 1] if i else None
+        if isinstance(first, ast.Assign) and isinstance(second, ast.Assign):
+            (made, read), (made_then, read_then) = map(_made_and_read, (first, second))
+            if made & read_then or read & made_then:
+                body[i - 1 : i + 1] = second, first
+                yield ast.unparse(tree)
+                body[i - 1 : i + 1] = first, second
+
+
+def _made_and_read(statement):
+    names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return made, {node.id for node in names} - made
 
 
 def _names(tree):

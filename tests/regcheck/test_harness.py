@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regcheck.core import compare, exercise, expect, trials
-from tests.regcheck import harness
+from tests.regcheck import harness, mutants
 
 SOLUTION = """:::{solution} demo-double
 <details><summary>Show the solution</summary>
@@ -155,3 +155,43 @@ def test_a_message_that_holds_the_answer_is_found(monkeypatch):
 def test_a_message_that_nobody_gets_is_found(monkeypatch):
     with pytest.raises(AssertionError, match=r"messages that no wrong answer gets: \['No\.'\]"):
         chapter(monkeypatch).tests({"double": WRONG["double"][:3]})[5]("double")
+
+
+def test_mutants_are_what_hurried_readers_write():
+    code = """
+def step(x, rate, rng):
+    kept = rng.random(x.shape) >= rate
+    scaled = kept / (1 - rate)
+    return np.maximum(x * scaled, 0).sum(axis=0), 0.5"""
+    found = {mutants.changed(code, text) for text in mutants.mutants(code, {"rate"})}
+    assert {
+        "kept = rng.random(x.shape) > rate",
+        "kept = rng.random([1 if i == 0 else n for i, n in enumerate(x.shape)]) >= rate",
+        "kept = np.resize(rng.random((2, *x.shape[1:])), x.shape) >= rate",
+        "kept = np.random.default_rng(0).random(x.shape) >= rate",
+        "rng = np.random.default_rng(0)",
+        "rate = 0.5",
+        "scaled = kept",
+        "scaled = kept * (1 - rate)",
+        "scaled = kept / rate",
+        "scaled = kept / (rate - 1)",
+        "-scaled = kept / (1 - rate)",
+        "return (np.minimum(x * scaled, 0).sum(axis=0), 0.5)",
+        "return (np.maximum(np.mean(x) * scaled, 0).sum(axis=0), 0.5)",
+        "return (np.maximum(x * scaled, 1).sum(axis=0), 0.5)",
+        "return (np.maximum(x * scaled, 0).sum(axis=1), 0.5)",
+        "return (np.maximum(x * scaled, 0).sum(), 0.5)",
+        "return (np.maximum(x * scaled, 0).mean(axis=0), 0.5)",
+        "return (np.maximum(x * scaled, 0).sum(axis=0), 0.6)",
+        "return (0.5, np.maximum(x * scaled, 0).sum(axis=0))",
+    } <= found
+    assert "scaled = kept / (1 - np.mean(rate))" not in found  # one number is its own mean
+    assert not any("len(-" in change for change in found)
+
+
+def test_lines_are_exchanged_where_one_needs_the_other():
+    found = mutants.mutants(
+        "def f(a, b):\n    a = a + b\n    c = a * b\n    d = b\n    return c + d", {"a", "b", "c", "d"}
+    )
+    assert "def f(a, b):\n    c = a * b\n    a = a + b\n    d = b\n    return c + d" in found
+    assert not any("d = b\n    c = a * b\n" in text for text in found)
