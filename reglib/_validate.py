@@ -1,5 +1,7 @@
 """Checks of arguments, shared by every module: each names the argument, the value and what was expected."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,8 @@ import numpy as np
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 # The largest integer that an array's shape, or a count, can be.
 LARGEST = 2**63 - 1
+# A name that can stand in code: "x", "params[0]", "grads['w1']".
+_EXPRESSION = re.compile(r"[\w.]+(\[[\w']+\])?")
 
 
 def as_array(name, value):
@@ -39,9 +43,10 @@ def float_array(name, value, *, ndim=None, finite=True):
         ):
             array = np.asarray(float(value))
         else:
+            called = name if _EXPRESSION.fullmatch(name) else ""
             raise TypeError(
                 f"{name} must hold floating-point numbers (float32 or float64), got dtype {array.dtype}; "
-                f"convert it with {name}.astype(float) if that is meant"
+                f"convert it with {called}.astype(float) if that is meant"
             )
     if ndim is not None and array.ndim != ndim:
         raise ValueError(
@@ -176,6 +181,33 @@ def instance(name, value, kind, words):
     return value
 
 
+def by_name(name, values, names, owner=""):
+    """Return ``values`` if it is a dict with these ``names`` in this order; ``owner`` says whose they are."""
+    if not isinstance(values, dict) or list(values) != list(names):
+        got = (
+            ", ".join(map(str, values))
+            if isinstance(values, dict)
+            else type(values).__name__
+        )
+        raise ValueError(
+            f"{name} must be a dict by name, {', '.join(names)}{owner}; got {got}"
+        )
+    return values
+
+
+def by_place(name, values, places, kind, words):
+    """Return ``values`` if it is a dict by place, of the ``places`` that there are, with values of a ``kind``."""
+    for place, value in instance(
+        name, values, Mapping, "a dict by place"
+    ).items():
+        if place not in places:
+            raise ValueError(
+                f"a place of noise must be one of {', '.join(map(repr, places))}; got {place!r}"
+            )
+        instance(f"the noise at {place!r}", value, kind, words)
+    return values
+
+
 def pair(name, value):
     """Return what a function called ``name`` has returned, if it is a pair."""
     if not isinstance(value, tuple | list) or len(value) != 2:
@@ -229,11 +261,11 @@ def _short(value):
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"an integer of {value.bit_length()} bits"
     shown = repr(value)
-    return (
-        shown
-        if len(shown) <= 80
-        else f"{type(value).__name__} {shown[:60]}..."
-    )
+    if len(shown) <= 80 and "\n" not in shown:
+        return shown
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return f"{type(value).__name__} {shown[:60]}..."
 
 
 def same_replicas(x, w, trailing):

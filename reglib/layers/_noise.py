@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from reglib._validate import as_array
+from reglib._validate import as_array, by_place
 from reglib.noise.affine import Noise
 
 GATED = ("input", "recurrent")
@@ -41,22 +41,11 @@ def places_of(cell):
 def checked(noise, cell):
     """Return noise by place, a dict; complain about what is none and about places that the cell does not have."""
     noise = {} if noise is None else noise
-    if not isinstance(noise, dict):
-        raise TypeError(
-            f"noise must be a dict of Noise by place, got {type(noise).__name__}"
-        )
+    by_place("noise", noise, PLACES, Noise, "a Noise")
     for place, entry in noise.items():
-        if place not in PLACES:
-            raise ValueError(
-                f"a place of noise must be one of {', '.join(map(repr, PLACES))}; got {place!r}"
-            )
         if lacks := _lacks(place, cell):
             raise ValueError(
                 f"noise at {place!r} needs {lacks}, which {type(cell).__name__} does not have"
-            )
-        if not isinstance(entry, Noise):
-            raise TypeError(
-                f"the noise at {place!r} must be a Noise, got {type(entry).__name__}"
             )
         if entry.offset is not None and place not in OUTSIDE:
             raise ValueError(

@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from reglib._validate import float_array, integer
+from reglib._validate import by_name, float_array, integer
 from reglib.noise.affine import apply_backward
 
 GROUP_BYTES = 2**17
@@ -215,16 +215,7 @@ def checked_cell(cell):
 def checked_params(cell, params, x):
     """Return the parameters, a dict by name, as arrays of the shapes that the cell says."""
     kind = type(cell).__name__
-    names = list(cell.shapes(1, 1))
-    if not isinstance(params, dict) or list(params) != names:
-        got = (
-            ", ".join(map(str, params))
-            if isinstance(params, dict)
-            else type(params).__name__
-        )
-        raise ValueError(
-            f"params must be a dict by name, {', '.join(names)}, for {kind}; got {got}"
-        )
+    by_name("params", params, cell.shapes(1, 1), f", for {kind}")
     params = {
         name: float_array(name, array, finite=False)
         for name, array in params.items()

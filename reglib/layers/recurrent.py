@@ -37,14 +37,13 @@ from typing import Any
 
 import numpy as np
 
+from reglib._replicas import drawn
 from reglib._validate import (
     boolean,
     float_array,
     float_type,
-    generators,
     instance,
     integer,
-    integers,
     number,
 )
 from reglib.layers._noise import (
@@ -169,42 +168,27 @@ def init(
     dict of ndarray
         With the names and the shapes of ``cell.shapes(inputs, hidden)``, after the replica axes.
     """
-    several, replicas = (
-        generators("rng", rng),
-        integers("replicas", replicas, low=1),
-    )
     checked_cell(cell)
-    if several is not None:
-        if replicas or not several:
-            raise ValueError(
-                f"rng must be one generator, or one a replica and replicas left out; got {len(several)}"
-            )
-        each = [
-            init(
-                one, cell, inputs, hidden, forget_bias=forget_bias, dtype=dtype
-            )
-            for one in several
-        ]
-        return {
-            name: np.stack([params[name] for params in each])
-            for name in each[0]
-        }
     inputs, hidden = (
         integer("inputs", inputs, low=1),
         integer("hidden", hidden, low=1),
     )
     forget_bias, dtype = number("forget_bias", forget_bias), float_type(dtype)
-    params = {}
-    for name, shape in cell.shapes(inputs, hidden).items():
-        shape = (*replicas, *shape)
-        if name.startswith("w"):
-            array = rng.uniform(-1, 1, shape) / np.sqrt(hidden)
-        else:
-            array = np.full(shape, float(name.startswith("gain")))
-            if name == "b" and cell.memory:
-                array[..., hidden : 2 * hidden] = forget_bias
-        params[name] = array.astype(dtype)
-    return params
+
+    def draw(rng, replicas):
+        params = {}
+        for name, shape in cell.shapes(inputs, hidden).items():
+            shape = (*replicas, *shape)
+            if name.startswith("w"):
+                array = rng.uniform(-1, 1, shape) / np.sqrt(hidden)
+            else:
+                array = np.full(shape, float(name.startswith("gain")))
+                if name == "b" and cell.memory:
+                    array[..., hidden : 2 * hidden] = forget_bias
+            params[name] = array.astype(dtype)
+        return params
+
+    return drawn(draw, rng, replicas)
 
 
 def places(cell, params, x):

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reglib._validate import function, generators, integers, pair
+from reglib._replicas import drawn
+from reglib._validate import by_name, by_place, function, pair
 from reglib.noise.affine import Noise, apply
 
 
@@ -80,54 +81,20 @@ class Net:
         -------
         dict of ndarray
         """
-        several, replicas = (
-            generators("rng", rng),
-            integers("replicas", replicas, low=1),
+        return drawn(
+            lambda one, own: self._init(one, own, dtype), rng, replicas
         )
-        if several is None:
-            return self._init(rng, replicas, dtype)
-        if replicas or not several:
-            raise ValueError(
-                f"rng must be one generator, or one a replica and replicas left out; got {len(several)}"
-            )
-        each = [self._init(one, (), dtype) for one in several]
-        return {
-            name: np.stack([params[name] for params in each])
-            for name in each[0]
-        }
 
     def check(self, params, noise=None, places=()):
         """Complain about missing parameters, and about noise at places that the network does not have."""
-        expected = list(self.names())
-        if not isinstance(params, dict) or list(params) != expected:
-            got = (
-                ", ".join(map(str, params))
-                if isinstance(params, dict)
-                else type(params).__name__
-            )
-            raise ValueError(
-                f"params must be a dict by name, {', '.join(expected)}; got {got}"
-            )
+        by_name("params", params, self.names())
         for name, array in params.items():
             if not isinstance(array, np.ndarray):
                 raise TypeError(
                     f"params[{name!r}] must be an array of floats, got {array!r}"
                 )
-        if noise is None:
-            return
-        if not isinstance(noise, dict):
-            raise TypeError(
-                f"noise must be a dict of Noise by place, got {type(noise).__name__}"
-            )
-        for place, entry in noise.items():
-            if place not in places:
-                raise ValueError(
-                    f"a place of noise must be one of {', '.join(map(repr, places))}; got {place!r}"
-                )
-            if not isinstance(entry, Noise):
-                raise TypeError(
-                    f"the noise at {place!r} must be a Noise, got {type(entry).__name__}"
-                )
+        if noise is not None:
+            by_place("noise", noise, places, Noise, "a Noise")
 
 
 def noisy(noise, h):

@@ -26,7 +26,14 @@ with the same variance of the noise is alpha / (1 + alpha).
 
 import numpy as np
 
-from reglib._validate import float_array, instance, integer, number, one_of
+from reglib._validate import (
+    by_name,
+    float_array,
+    instance,
+    integer,
+    number,
+    one_of,
+)
 from reglib.layers.activations import sigmoid
 from reglib.nets.mlp import MLP, hidden
 from reglib.noise.affine import Noise
@@ -211,15 +218,7 @@ def loss_and_grads(
         *net.names(),
         *(f"log_alpha{layer}" for layer, _ in enumerate(places, start=1)),
     ]
-    if not isinstance(params, dict) or list(params) != names:
-        got = (
-            ", ".join(map(str, params))
-            if isinstance(params, dict)
-            else type(params).__name__
-        )
-        raise ValueError(
-            f"params must be a dict by name, {', '.join(names)}; got {got}"
-        )
+    by_name("params", params, names)
     own = {name: params[name] for name in net.names()}
     strengths = {
         place: params[f"log_alpha{layer}"]

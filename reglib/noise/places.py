@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reglib._validate import instance
+from reglib._validate import by_place, instance
 from reglib.noise.kinds import Kind
 
 
@@ -75,17 +75,8 @@ def expected(kinds, shapes):
 
 def checked(kinds, shapes):
     """Complain about ``kinds`` that are none, or at places that are not among ``shapes``; return them."""
-    for name, value in (("kinds", kinds), ("shapes", shapes)):
-        instance(name, value, Mapping, "a dict by place")
-    for place, kind in kinds.items():
-        if place not in shapes:
-            raise ValueError(
-                f"a place of noise must be one of {', '.join(map(repr, shapes))}; got {place!r}"
-            )
-        if not isinstance(kind, Kind):
-            raise TypeError(
-                f"the noise at {place!r} must be a kind of reglib.noise.kinds, got {kind!r}"
-            )
+    instance("shapes", shapes, Mapping, "a dict by place")
+    by_place("kinds", kinds, shapes, Kind, "a kind of reglib.noise.kinds")
     return kinds
 
 

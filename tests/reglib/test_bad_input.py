@@ -17,6 +17,9 @@ from tests.reglib.bad_input.allowed import ALLOWED, FLOAT64, FOREIGN, INSIDE, RE
 from tests.reglib.bad_input.values import arrays, bad_values, outcome
 from tools.packages import modules
 
+# In the names of the changed copies that `tools.mutants` puts beside every function.
+MUTANT = "__mutmut_"
+
 
 def public():
     """Return every public function, constructor and method by its dotted name without "reglib."."""
@@ -26,7 +29,7 @@ def public():
             continue
         for name, member in vars(importlib.import_module(module)).items():
             path = f"{module}.{name}".removeprefix("reglib.")
-            if name.startswith("_") or getattr(member, "__module__", None) != module:
+            if name.startswith("_") or getattr(member, "__module__", None) != module or MUTANT in name:
                 continue
             if inspect.isfunction(member):
                 found[path] = member
@@ -34,7 +37,11 @@ def public():
                 if set(inspect.signature(member).parameters):
                     found[path] = member
                 for own, method in vars(member).items():
-                    if not own.startswith("_") and (inspect.isfunction(method) or isinstance(method, classmethod)):
+                    if (
+                        MUTANT not in own
+                        and not own.startswith("_")
+                        and (inspect.isfunction(method) or isinstance(method, classmethod))
+                    ):
                         found[f"{path}.{own}"] = method.__func__ if isinstance(method, classmethod) else method
     return found
 

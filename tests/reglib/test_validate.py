@@ -1,5 +1,7 @@
 """The checks of arguments: what they let through, what they refuse, and in which words."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,8 @@ from reglib._validate import (
     as_array,
     axes,
     boolean,
+    by_name,
+    by_place,
     float_array,
     float_type,
     function,
@@ -36,6 +40,11 @@ from reglib.train import losses
 from reglib.train.optim import SGD, Adam, AdamW
 from reglib.weights.penalties import L1, L2, ElasticNet, GroupLasso
 from tests.conftest import exactly
+
+
+def exactly_ends(text):
+    """Return a pattern for a message that ends like this."""
+    return f"{re.escape(text)}$"
 
 
 def test_float_array_lets_floats_through_unchanged():
@@ -279,9 +288,42 @@ def test_a_long_value_is_cut_short_in_its_error():
     with pytest.raises(TypeError, match=exactly(f"rate must be a real number, got str '{'x' * 59}...")):
         number("rate", bad)
     rates = np.full(100, 1.5)
-    message = f"rate must be a finite number in [-inf, 1], got ndarray {repr(rates)[:60]}..."
-    with pytest.raises(ValueError, match=exactly(message)):
+    with pytest.raises(
+        ValueError, match=exactly("rate must be a finite number in [-inf, 1], got an array of shape (100,)")
+    ):
         number("rate", rates, high=1, replicas=True)
+    with pytest.raises(TypeError, match=exactly("it must be a Noise, got an array of shape (2, 1)")):
+        instance("it", np.ones((2, 1)), Noise, "a Noise")
+    with pytest.raises(TypeError, match=exactly("it must be a Noise, got array([1., 1.])")):
+        instance("it", np.ones(2), Noise, "a Noise")
+
+
+def test_a_name_that_is_no_code_is_not_shown_as_code():
+    for name in ("x", "grads[1]", "grads['w1']", "cell.w_h"):
+        with pytest.raises(TypeError, match=exactly_ends(f"convert it with {name}.astype(float) if that is meant")):
+            float_array(name, np.ones(2, int))
+    for name in ("the noise's gain", "h of state"):
+        with pytest.raises(TypeError, match=exactly_ends("; convert it with .astype(float) if that is meant")):
+            float_array(name, np.ones(2, int))
+
+
+def test_dicts_by_name_and_by_place():
+    values = {"w": 1, "b": 2}
+    assert by_name("params", values, ("w", "b")) is values
+    for wrong, got in (({"b": 2, "w": 1}, "b, w"), ({"w": 1}, "w"), ({}, ""), ([1, 2], "list"), (None, "NoneType")):
+        with pytest.raises(ValueError, match=exactly(f"params must be a dict by name, w, b, for LSTM; got {got}")):
+            by_name("params", wrong, {"w": 0, "b": 0}, ", for LSTM")
+    noise = {"input": Noise(1.0)}
+    assert by_place("noise", noise, ("input", "output"), Noise, "a Noise") is noise
+    assert by_place("noise", {}, (), Noise, "a Noise") == {}
+    cases = [
+        (0.5, TypeError, "noise must be a dict by place, got 0.5"),
+        ({"hidden": Noise(1.0)}, ValueError, "a place of noise must be one of 'input', 'output'; got 'hidden'"),
+        ({"input": 0.5}, TypeError, "the noise at 'input' must be a Noise, got 0.5"),
+    ]
+    for wrong, error, message in cases:
+        with pytest.raises(error, match=exactly(message)):
+            by_place("noise", wrong, ("input", "output"), Noise, "a Noise")
 
 
 def test_same_shape():

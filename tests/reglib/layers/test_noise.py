@@ -110,12 +110,15 @@ def test_places_that_a_cell_does_not_have_are_refused():
 
 
 def test_what_is_no_noise_is_refused():
-    refused(TypeError, "noise must be a dict of Noise by place, got float", LSTM(), 0.5)
-    refused(TypeError, "noise must be a dict of Noise by place, got Noise", LSTM(), Noise(0.5))
+    refused(TypeError, "noise must be a dict by place, got 0.5", LSTM(), 0.5)
+    refused(TypeError, f"noise must be a dict by place, got {Noise(0.5)!r}", LSTM(), Noise(0.5))
     refused(
-        TypeError, "the noise at 'recurrent' must be a Noise, got ndarray", LSTM(), {"recurrent": np.ones((B, T, H))}
+        TypeError,
+        "the noise at 'recurrent' must be a Noise, got an array of shape (3, 4, 5)",
+        LSTM(),
+        {"recurrent": np.ones((B, T, H))},
     )
-    refused(TypeError, "the noise at 'zone_h' must be a Noise, got Zoneout", LSTM(), {"zone_h": Zoneout(0.5)})
+    refused(TypeError, f"the noise at 'zone_h' must be a Noise, got {Zoneout(0.5)!r}", LSTM(), {"zone_h": Zoneout(0.5)})
 
 
 @pytest.mark.parametrize("place", INSIDE)

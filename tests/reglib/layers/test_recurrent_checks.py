@@ -161,7 +161,7 @@ def test_one_step_names_what_is_wrong():
         recurrent.step("lstm", params, np.ones((B, D)), state)
     with pytest.raises(TypeError, match=r"^cell must be a cell such as LSTM\(\)"):
         recurrent.step(LSTM, params, np.ones((B, D)), state, noise={"candidate": Noise(2.0)})
-    with pytest.raises(TypeError, match=exactly("noise must be a dict of Noise by place, got float")):
+    with pytest.raises(TypeError, match=exactly("noise must be a dict by place, got 0.5")):
         recurrent.step(LSTM(), params, np.ones((B, D)), state, noise=0.5)
     with pytest.raises(ValueError, match=r"^params must be a dict by name, w_x, w_h, b, for LSTM; got list"):
         recurrent.step(LSTM(), list(params.values()), np.ones((B, D)), state)

@@ -389,7 +389,7 @@ def test_bad_parameters_and_noise_are_named(name):
     with pytest.raises(ValueError, match=exactly(f"a place of noise must be one of {taken}; got 'hidden9'")):
         net.forward(params, x, noise={"hidden9": Noise()})
     place = next(iter(net.places(params, x)))
-    for wrong, kind in ((0.5, "float"), (Bernoulli(0.5), "Bernoulli"), (np.ones(x.shape), "ndarray")):
+    for wrong, kind in ((0.5, "0.5"), (Bernoulli, repr(Bernoulli)), (np.ones(x.shape), f"an array of shape {x.shape}")):
         with pytest.raises(TypeError, match=exactly(f"the noise at {place!r} must be a Noise, got {kind}")):
             net.forward(params, x, noise={place: wrong})
     for noise in (None, {place: Noise(np.ones(x.shape))}):
