@@ -68,7 +68,8 @@ _WORDS = {
     "decay": """\
 weight_decay of SGD | coupled | decoupled | no such argument; add_decayed_weights before sgd couples
 weight_decay of Adam | coupled, unless decoupled_weight_decay=True | decoupled | no such argument; use adamw
-weight_decay of AdamW | decoupled, 0.01 by default | decoupled, 0.004 by default | decoupled, 0.0001 by default
+weight_decay of AdamW | decoupled | decoupled | decoupled
+decay when you say nothing | AdamW 0.01, Muon 0.1 | AdamW 0.004, Muon 0.004 | adamw 0.0001, adamaxw 0.0001, lion 0.001
 coupled decay | SGD, Adam: weight_decay | kernel_regularizer=L2(weight_decay / 2) | add_decayed_weights first in a chain
 the share that decoupled decay removes | learning_rate * weight_decay | the same | the same
 λ of the AdamW paper | learning_rate * weight_decay | the same | the same

@@ -241,9 +241,14 @@ def test_decay_in_the_optimizers():
             shares = -np.diff(np.array([[w], *path])[:, 0], axis=0) / np.array([w, path[0][0]])
             decoupled = np.allclose(shares, 0.25 * 0.125, rtol=1e-6)
             assert said[f"weight_decay of {name}"][place].startswith("decoupled" if decoupled else "coupled")
-    for place, adamw in enumerate((torch.optim.AdamW, keras.optimizers.AdamW)):
-        default = inspect.signature(adamw).parameters["weight_decay"].default
-        assert said["weight_decay of AdamW"][place] == f"decoupled, {default} by default"
+    for place, module in enumerate((torch.optim, keras.optimizers)):
+        default = {}
+        for kind, optimizer in inspect.getmembers(module, inspect.isclass):
+            argument = inspect.signature(optimizer).parameters.get("weight_decay")
+            if argument is not None and argument.default is not inspect.Parameter.empty and argument.default:
+                default[kind] = argument.default
+        told = dict(text.split() for text in said["decay when you say nothing"][place].split(", "))
+        assert told == {kind: str(strength) for kind, strength in default.items()}
     told = decay(lambda p: torch.optim.Adam(p, lr=0.25, weight_decay=0.125, decoupled_weight_decay=True), w)
     np.testing.assert_allclose(told / w, 0.25 * 0.125)
     assert "decoupled_weight_decay=True" in said["weight_decay of Adam"][0]
