@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from tools import packages
 
-MODULES = [name for package in ("reglib", "regbook", "regcheck") for name in packages.modules(package)]
+MODULES = [name for package in ("reglib", "regbook", "regcheck", "regkit") for name in packages.modules(package)]
 FINDER = doctest.DocTestFinder(exclude_empty=True)
 EXAMPLES = {
     test.name: test for name in MODULES for test in FINDER.find(importlib.import_module(name), name) if test.examples
@@ -26,7 +26,7 @@ def test_the_examples_of_a_docstring(name):
 
 
 def test_the_examples_are_found():
-    assert {name.split(".")[0] for name in EXAMPLES} == {"reglib", "regbook", "regcheck"}
+    assert {name.split(".")[0] for name in EXAMPLES} == {"reglib", "regbook", "regcheck", "regkit"}
     assert "reglib.linear.solvers.Path.order_of_entry" in EXAMPLES
     assert len(EXAMPLES) >= 15
 
