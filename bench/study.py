@@ -4,7 +4,7 @@ from bench.timing import race
 from regstudy import runner, store
 from regstudy.problems.recurrent import PROBLEMS
 
-TASK, SEEDS, CELLS = "digits", 8, ("none", "input_output", "variational", "candidate")
+TASK, SEEDS, CELLS = "digits", 2, ("none", "input_output", "variational", "candidate")
 
 
 def study_race():

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from regstudy import cells, store
 
 WAIT = 10  # seconds for a scheduler to answer, and for its first worker
-PIECES = 4  # of a cell, at most: what one worker does at a time
+PIECES = 4  # of a cell, at most
 
 
 class WorkerError(RuntimeError):
@@ -18,7 +18,7 @@ class WorkerError(RuntimeError):
 
 
 def run(calls, done, *, code, jobs=1, scheduler=None):
-    """Train cells, and hand each over as soon as it is done. Several workers share each of them, by its settings.
+    """Train cells, and hand each over as soon as it is done. Several workers may share one, by its settings.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def run(calls, done, *, code, jobs=1, scheduler=None):
     elif calls:
         from joblib import Parallel, delayed
 
-        pieces = [(name, k, piece) for name, call in calls.items() for k, piece in enumerate(_pieces(call))]
+        parts = PIECES if scheduler else _parts(len(calls), jobs)
+        pieces = [(name, k, piece) for name, call in calls.items() for k, piece in enumerate(_pieces(call, parts))]
         left = {name: [None] * sum(other == name for other, *_ in pieces) for name in calls}
         with _backend(jobs, scheduler) as workers, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")  # when interrupted
@@ -80,10 +81,18 @@ def joined(parts):
     return whole if alike else whole | {name: [[] for _ in whole["settings"]] for name in whole if "curve" in name}
 
 
-def _pieces(call):
-    """Return a call as up to `PIECES` ones, each with some of its settings: no process waits long for another."""
+def _parts(calls, jobs):
+    """Return into how many parts to divide each of the calls, the fewest that keep so many processes equally busy.
+
+    Few, because settings that are trained side by side in one pass cost less than in several.
+    """
+    return next((parts for parts in range(1, PIECES) if calls * parts % jobs == 0), PIECES)
+
+
+def _pieces(call, parts):
+    """Return a call as up to so many ones, each with some of its settings."""
     home, task, arm, settings, *rest = call
-    size = -(-len(settings) // PIECES)
+    size = -(-len(settings) // parts)
     return [(home, task, arm, settings[k : k + size], *rest) for k in range(0, len(settings), size)]
 
 

@@ -122,10 +122,24 @@ def test_an_error_in_a_worker_is_that_error(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize("count", [1, 3, 4, 6, 25])
 def test_the_settings_of_a_cell_are_shared_out(count):
     settings = [{"rate": float(k)} for k in range(count)]
-    pieces = runner._pieces(("home", "task", "arm", settings, [0, 1], True))
+    pieces = runner._pieces(("home", "task", "arm", settings, [0, 1], True), 4)
     assert len(pieces) == {1: 1, 3: 3, 4: 4, 6: 3, 25: 4}[count]
     assert [setting for piece in pieces for setting in piece[3]] == settings
     assert {(*piece[:3], *piece[4], piece[5]) for piece in pieces} == {("home", "task", "arm", 0, 1, True)}
+
+
+def test_cells_are_divided_where_some_process_would_wait():
+    counts = {(8, 2): 1, (5, 2): 2, (3, 2): 2, (8, 3): 3, (1, 3): 3, (2, 16): 4, (16, 16): 1, (5, 7): 4}
+    assert {case: runner._parts(*case) for case in counts} == counts
+
+
+def test_an_odd_cell_is_shared_and_gives_the_numbers_of_one_process(tiny):
+    call = (tiny.home, "tiny", "state", list(tiny.arm("state").settings), [0, 1], False)
+    found = {jobs: {} for jobs in (1, 2)}
+    for jobs, cell in found.items():
+        runner.run({"a": call}, cell.__setitem__, code=store.code(tiny.home, "tiny"), jobs=jobs)
+    one, two = ({k: v for k, v in found[jobs]["a"].items() if "seconds" not in k} for jobs in (1, 2))
+    assert list(one.items()) == list(two.items())
 
 
 def test_nothing_to_do_starts_no_process(monkeypatch):
