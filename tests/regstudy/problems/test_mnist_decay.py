@@ -2,27 +2,32 @@
 
 from types import SimpleNamespace
 
-from reglib.train.optim import SGD, Adam, AdamW
-from regstudy.problems.mnist_decay import ARMS, PROBLEMS
+import pytest
 
+from reglib.train.optim import SGD, Adam, AdamW
+from regstudy.problems.mnist_decay import PROBLEMS
+
+ARMS = [problem.arms for problem in PROBLEMS.values()]
 SETTING = SimpleNamespace(learning_rate=0.01, weight_decay=0.5)
 DECAY = {"weight_decay": 0.5, "decay_on": "weight"}
 
 
-def test_budgets_and_optimizers():
-    assert {len({tuple(setting.items()) for setting in arm.settings}) for arm in ARMS} == {40}
-    assert {arm.name: arm.optimizer(SETTING) for arm in ARMS} == {
+@pytest.mark.parametrize("arms", ARMS)
+def test_budgets_and_optimizers(arms):
+    assert {len({tuple(setting.items()) for setting in arm.settings}) for arm in arms} == {40}
+    assert {arm.name: arm.optimizer(SETTING) for arm in arms} == {
         "SGD": SGD(0.01, momentum=0.9),
         "SGD + L2": SGD(0.01, momentum=0.9, **DECAY),
         "Adam": Adam(0.01),
         "Adam + L2": Adam(0.01, **DECAY),
         "AdamW": AdamW(0.01, **DECAY),
     }
-    assert not any(arm.technique(SETTING).noise for arm in ARMS)
+    assert not any(arm.technique(SETTING).noise for arm in arms)
 
 
-def test_strengths_span_decades_and_learning_rates_reach_beyond():
-    for arm in ARMS:
+@pytest.mark.parametrize("arms", ARMS)
+def test_strengths_span_decades_and_learning_rates_reach_beyond(arms):
+    for arm in arms:
         rates = {setting["learning_rate"] for setting in arm.settings}
         decays = {setting.get("weight_decay") for setting in arm.settings}
         assert (decays == {None}) is (arm.name in ("SGD", "Adam"))
