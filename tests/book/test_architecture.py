@@ -20,6 +20,7 @@ PARTS = (
     "_constants",
     "_values",
     "_validate",
+    "_replicas",
     "gradcheck",
     "data",
     "noise",
