@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from reglib import gradcheck
+from reglib.nets import mlp
 from reglib.nets.mlp import MLP, hidden
 from reglib.noise.affine import Noise
 from reglib.train.losses import squared_error
@@ -250,3 +251,27 @@ def test_a_diverged_network_passes_through_noise():
     np.testing.assert_array_equal(cache.after["input"], x)
     _, cache = NET.forward(PARAMS, np.ones((2, 2)), noise={"input": Noise(np.array([[1.0, np.inf]]))})
     np.testing.assert_array_equal(cache.after["input"], [[1, np.inf]] * 2)
+
+
+def test_places_of_inputs_that_are_none_are_named_and_those_that_are_not_finite_have_some():
+    with pytest.raises(ValueError, match=exactly("x must have shape (..., B, D), got (2,)")):
+        NET.places(PARAMS, np.ones(2))
+    assert NET.places(PARAMS, np.full((4, 2), np.nan)) == {"input": (4, 2), "hidden1": (4, 2)}
+
+
+def test_what_is_no_cache_and_no_answer_is_named():
+    logits, cache = NET.forward(PARAMS, X)
+    with pytest.raises(TypeError, match=exactly("cache must be that of forward, got 5")):
+        NET.backward(PARAMS, 5, logits)
+    with pytest.raises(TypeError, match=exactly("everything must be True or False, got 1")):
+        NET.backward(PARAMS, cache, logits, everything=1)
+
+
+def test_not_asked_for_the_gradient_of_the_input_is_not_computed(monkeypatch):
+    logits, cache = NET.forward(PARAMS, X)
+    seen, original = [], mlp.dense_backward
+    monkeypatch.setattr(mlp, "dense_backward", lambda *args: (seen.append(1), original(*args))[1])
+    NET.backward(PARAMS, cache, logits)
+    assert len(seen) == 1
+    NET.backward(PARAMS, cache, logits, everything=True)
+    assert len(seen) == 3

@@ -284,6 +284,10 @@ def test_bad_input():
     message = exactly("epsilon must hold one array for each of the 2 hidden layers, got 1")
     with pytest.raises(ValueError, match=message):
         call(net, params, x, labels, epsilon[:1], examples=5)
+    with pytest.raises(TypeError, match=exactly("net must be an MLP of reglib.nets.mlp, got 5")):
+        call(5, params, x, labels, epsilon, examples=5)
+    with pytest.raises(TypeError, match=exactly("epsilon must be a list of arrays, one a hidden layer, got 5")):
+        call(net, params, x, labels, 5, examples=5)
     with pytest.raises(ValueError, match=exactly("examples must be at least 1, got 0")):
         call(net, params, x, labels, epsilon, examples=0)
     with pytest.raises(ValueError, match=exactly("weight must be a finite number in [0, inf], got -1")):

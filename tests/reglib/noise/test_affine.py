@@ -159,3 +159,20 @@ def test_other_bad_input():
         for call in (apply, apply_backward):
             with pytest.raises(TypeError, match=exactly(f"noise must be a Noise, or None for none; got {wrong!r}")):
                 call(wrong, H)
+
+
+def test_the_backward_pass_has_no_use_for_the_offset():
+    """Not even for its shape: `apply` has refused what does not fit."""
+    np.testing.assert_array_equal(apply_backward(Noise(GAIN, np.ones((7, 7, 7))), H), GAIN * H)
+
+
+def test_the_gradients_of_the_noise_pass_on_what_is_not_finite_and_refuse_other_shapes():
+    wild = np.array([[np.inf, np.nan, 1.0], [2.0, 3.0, 4.0]])
+    found = noise_gradient(np.ones((2, 3)), wild)
+    np.testing.assert_array_equal(found.gain, wild)
+    np.testing.assert_array_equal(noise_gradient(wild, np.ones((2, 3))).offset, wild)
+    for shape in ((3,), (2, 4), (3, 3), (5, 2, 2), (1, 3)):
+        message = f"grad must have the shape of h, (2, 3), or leading axes before it; got {shape}"
+        with pytest.raises(ValueError, match=exactly(message)):
+            noise_gradient(np.ones(shape), H)
+    assert noise_gradient(np.ones((5, 2, 3)), H).gain.shape == (5, 2, 3)

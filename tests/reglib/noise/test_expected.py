@@ -137,3 +137,22 @@ def test_bad_input_is_named():
         expected.solution(x, y, 0.0)
     with pytest.raises(ValueError, match=exactly(message)):
         expected.solution(x * [1, 1, 0, 1], y, 0.5)
+
+
+@pytest.mark.parametrize("wide", ["", "w", "x", "y", "wxy"])
+def test_one_array_in_float64_makes_all_of_it_float64(wide):
+    arrays = dict(zip("wxy", problem(), strict=True))
+    w, x, y = (array if name in wide else array.astype(np.float32) for name, array in arrays.items())
+    found = {
+        "wxy": (expected.expected_loss(w, x, y, 0.5), expected.expected_gradient(w, x, y, 0.5)),
+        "wx": (expected.penalty(w, x, 0.5),),
+        "xy": (expected.solution(x, y, 0.5),),
+    }
+    for names, values in found.items():
+        dtype = np.float64 if set(names) & set(wide) else np.float32
+        assert {value.dtype for value in values} == {np.dtype(dtype)}
+
+
+def test_inverted_is_yes_or_no():
+    with pytest.raises(TypeError, match=exactly("inverted must be True or False, got 1")):
+        expected.gate_moments(0.5, inverted=1)

@@ -172,3 +172,17 @@ def test_each_keeps_the_structure_and_pairs_by_name():
         each(lambda a, b: a, params, {"w": 1})
     with pytest.raises(ValueError, match=exactly("others must be lists as long as params, 2")):
         each(lambda a, b: a, [1, 2], [1])
+
+
+def test_what_is_no_name_no_parameters_and_no_function_is_named():
+    for function in (role, place):
+        with pytest.raises(TypeError, match=exactly("name must be a string, got 3")):
+            function(3)
+    for wrong in (3, "w1", None):
+        message = f"params must be a dict by name or a list, got {wrong!r}"
+        with pytest.raises(TypeError, match=exactly(message)):
+            choose(wrong, "all")
+        with pytest.raises(TypeError, match=exactly(message)):
+            each(lambda w: w, wrong)
+    with pytest.raises(TypeError, match=exactly("function must be a function, got 3")):
+        each(3, {})
