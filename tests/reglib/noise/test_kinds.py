@@ -1,7 +1,5 @@
 """Kinds of noise: what they draw and make of a mask, exact means over all masks, replicas, and what must be refused."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +9,7 @@ from reglib import gradcheck
 from reglib.layers import activations
 from reglib.noise import masks
 from reglib.noise.affine import Noise, apply, apply_backward
-from reglib.noise.kinds import ALPHA_PRIME, Additive, Alpha, Bernoulli, Gaussian, Kind, Zoneout, alpha_constants
+from reglib.noise.kinds import ALPHA_PRIME, Additive, Alpha, Bernoulli, Gaussian, Zoneout, alpha_constants
 from tests.conftest import exactly
 from tests.statistical import assert_normal_variance, assert_probability
 
@@ -500,37 +498,6 @@ def test_bad_dtypes_generators_and_shapes_are_named(make):
     message = f"{name} has shape (3,), one number a replica, so the mask must have shape (3, ...); got (2, 5)"
     with pytest.raises(ValueError, match=exactly(message)):
         make(np.full(3, 0.5)).draw(rng(), (2, 5))
-
-
-@dataclass(frozen=True, eq=False)
-class Both(Kind):
-    """A kind with two numbers, to see what all kinds share."""
-
-    rate: float = 0.0
-    std: float = 0.0
-    shared: tuple = ()
-
-    numbers = ("rate", "std")
-
-
-def test_two_numbers_are_plain_or_one_a_replica_alike():
-    several = np.array([0.1, 0.2])
-    assert Both(several, 0.5).take(1) == Both(0.2, 0.5)
-    assert Both(several, several).take(0) == Both(0.1, 0.1)
-    assert Both(0.1, 0.2).take(7) == Both(0.1, 0.2)
-    assert Both(0.0, several).acts
-    message = "rate and std must be plain numbers or of one shape, one a replica"
-    with pytest.raises(ValueError, match=exactly(message)):
-        Both(several, np.array([0.1, 0.2, 0.3]))
-
-
-def test_a_replica_that_is_not_there_is_named():
-    for kind in (Bernoulli(np.array([0.1, 0.6])), Both(0.1, np.array([0.1, 0.6]))):
-        with pytest.raises(ValueError, match=exactly("replica must be below 2, the number of replicas; got 2")):
-            kind.take(2)
-    for kind in (Bernoulli(np.array([0.1, 0.6])), Bernoulli(0.5)):
-        with pytest.raises(ValueError, match=exactly("replica must be at least 0, got -1")):
-            kind.take(-1)
 
 
 def test_the_shape_of_what_is_expected():
