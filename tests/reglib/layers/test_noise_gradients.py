@@ -235,3 +235,27 @@ def test_not_asked_for_it_the_backward_pass_takes_no_step_again(monkeypatch):
         taken.clear()
         backward(cell, *problem(cell), full(cell), everything=everything)
         assert len(taken) == count
+
+
+@pytest.mark.parametrize("untied", [(), ("input",)])
+def test_the_gradient_of_x_goes_through_its_noise(untied):
+    cell = GRU()
+    params, x, state = problem(cell)
+    noise, rng = full(cell, untied=untied), np.random.default_rng(9)
+
+    def value(x):
+        return backward(cell, params, x, state, noise)[1]
+
+    def gradient(x):
+        return backward(cell, params, x, state, noise)[0][0]
+
+    gradcheck.check(value, gradient, x, rng, directions=2, tolerance=2e-6)
+
+
+def test_a_gradient_in_float64_is_rounded_for_a_network_in_float32():
+    params, x, _ = problem(GRU())
+    output, _, cache = recurrent.forward(
+        GRU(), {name: p.astype(np.float32) for name, p in params.items()}, x.astype(np.float32)
+    )
+    *_, found = recurrent.backward(cache, np.cos(output.astype(float)), everything=True)
+    assert {array.dtype for array in flat(found).values()} == {np.dtype(np.float32)}

@@ -411,3 +411,19 @@ def test_the_loss_of_value_and_grads_is_that_of_the_logits(name):
     target = rng().standard_normal(LOGITS[name])
     other, _ = value_and_grads(net, params, x, target, loss=squared_error)
     np.testing.assert_array_equal(other, net.cost(squared_error, net.logits(params, x), target)[0])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_what_is_no_loss_no_array_and_no_noise_is_named(name):
+    net, params, x = problem(name)
+    logits = net.logits(params, x)
+    y = rng().integers(0, 2, LOGITS[name][:-1])
+    with pytest.raises(TypeError, match=exactly("loss must be a function, got 5")):
+        net.cost(5, logits, y)
+    with pytest.raises(TypeError, match=exactly("loss must return a pair, got 5")):
+        net.cost(lambda logits, y: 5, logits, y)
+    first = net.names()[0]
+    with pytest.raises(TypeError, match=exactly(f"params[{first!r}] must be an array of floats, got 5")):
+        net.forward(params | {first: 5}, x)
+    with pytest.raises(TypeError, match=exactly("noise must be a dict by place, got 0.5")):
+        net.forward(params, x, noise=0.5)

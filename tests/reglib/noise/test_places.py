@@ -203,3 +203,11 @@ def test_in_a_memory_the_expected_noise_is_the_mean_over_masks_of_each_step_not_
     anew, once = (1, q ** (1 - steps)) if scaled else (q**steps, q)
     assert abs(found[()] - anew) < 6 * anew * np.sqrt((q**-steps - 1) / size)
     assert abs(found[-2] - once) < 6 * once * np.sqrt((1 / q - 1) / size)
+
+
+def test_what_is_no_dict_by_place_is_named():
+    for function in (places.expected, lambda kinds, shapes: places.draw(rng(), kinds, shapes)):
+        with pytest.raises(TypeError, match=exactly("kinds must be a dict by place, got 0.5")):
+            function(0.5, SHAPES)
+        with pytest.raises(TypeError, match=exactly("shapes must be a dict by place, got 5")):
+            function({}, 5)
