@@ -116,8 +116,12 @@ def test_page(browser, address, page, size, theme):
 def test_the_card_fits_one_screen(browser, address, page):
     visit = Visit(browser, address, page, "wide", "light")
     try:
-        tabs = visit.page.locator("article .sd-tab-set").first.bounding_box()
-        assert tabs["y"] + tabs["height"] <= SIZES["wide"]["height"], "the card is higher than the window"
+        tabs = visit.page.locator("article .sd-tab-set").first
+        assert [name.strip() for name in tabs.locator("label").all_inner_texts()] == ["PyTorch", "Keras", "NumPy"]
+        for label in tabs.locator("label").all():
+            label.click()
+            box = tabs.bounding_box()
+            assert box["y"] + box["height"] <= SIZES["wide"]["height"], "the card is higher than the window"
     finally:
         visit.close()
 
