@@ -23,8 +23,11 @@ def rows(rng, train, validation):
 
 
 def classed(rng, *, train, validation, test):
-    """Return images as maps of one channel with their classes; ``test`` of the images of the test."""
-    x = _maps()
+    """Return images as maps of one channel with their classes; ``test`` of the images of the test.
+
+    Pixels have about mean 0 and variance 1, without which so small a network learns slowly.
+    """
+    x = _standard()
     return tuple(Part(x, mnist().y[part], rows=part) for part in _rows(rng, train, validation, test))
 
 
@@ -45,6 +48,12 @@ def strokes(rng, *, train, validation, test, noise):
 def _maps():
     """Return all images as maps of one channel, always the same array: the seeds share it."""
     return mnist().x.reshape(-1, 28, 28, 1)
+
+
+@lru_cache(maxsize=1)
+def _standard():
+    """Return the same less 0.13, their mean, and divided by 0.31, their standard deviation, both rounded."""
+    return (_maps() - 0.13) / 0.31
 
 
 def _rows(rng, train, validation, test):

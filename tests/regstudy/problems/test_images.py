@@ -43,3 +43,10 @@ def test_ink_is_where_a_block_has_a_dark_pixel():
         assert other.x.shape == part.x.shape
     np.testing.assert_array_equal(clean[0].y, noisy[0].y)
     assert (noisy[0].x - clean[0].x).std() == pytest.approx(0.5, rel=0.05)
+
+
+def test_maps_to_classify_are_nearly_standardized():
+    x = images.classed(rng(), train=10, validation=10, test=10)[0].x
+    assert x.shape == (5000, 28, 28, 1)
+    assert abs(x.mean()) < 0.02
+    assert x.std() == pytest.approx(1, abs=0.02)

@@ -14,7 +14,7 @@ DECAY = {"weight_decay": 0.5, "decay_on": "weight"}
 
 @pytest.mark.parametrize("arms", ARMS)
 def test_budgets_and_optimizers(arms):
-    assert {len({tuple(setting.items()) for setting in arm.settings}) for arm in arms} == {40}
+    assert {len({tuple(setting.items()) for setting in arm.settings}) for arm in arms} == {32}
     assert {arm.name: arm.optimizer(SETTING) for arm in arms} == {
         "SGD": SGD(0.01, momentum=0.9),
         "SGD + L2": SGD(0.01, momentum=0.9, **DECAY),
@@ -31,7 +31,7 @@ def test_strengths_span_decades_and_learning_rates_reach_beyond(arms):
         rates = {setting["learning_rate"] for setting in arm.settings}
         decays = {setting.get("weight_decay") for setting in arm.settings}
         assert (decays == {None}) is (arm.name in ("SGD", "Adam"))
-        assert max(rates) >= 100 * min(rates) * 0.99
+        assert max(rates) >= 30 * min(rates) * 0.99
         if None not in decays:
             assert max(decays) >= 1000 * min(decays)
 
