@@ -7,7 +7,6 @@ import pytest
 
 from regbook.datasets import digits
 from reglib.layers.cells import GRU, LSTM
-from reglib.nets.convnet import ConvNet
 from reglib.nets.mlp import MLP
 from reglib.nets.sequence import Sequence
 from reglib.noise import masks, places
@@ -465,57 +464,3 @@ def test_a_technique_keeps_what_it_was_given():
 
 def test_a_state_is_three_things():
     assert State._fields == ("params", "slots", "memory")
-
-
-# Errors
-
-
-def test_parts_that_are_none_are_named():
-    cases = [
-        ({"data": 5}, TypeError, "data must be a function, got 5"),
-        ({"data": (smooth, "mixup")}, TypeError, "data must be a function, got 'mixup'"),
-        ({"between": 0.5}, TypeError, "between must be a function, got 0.5"),
-        ({"weights": 5}, TypeError, "weights must be a function, got 5"),
-        ({"loss": "l2"}, TypeError, "loss must be a function, got 'l2'"),
-        ({"slope": 5}, TypeError, "slope must be a function, got 5"),
-        ({"predict": 5}, TypeError, "predict must be a function, got 5"),
-        ({"penalty": 0.1}, TypeError, "penalty must be a penalty of reglib.weights.penalties, got 0.1"),
-        ({"penalty": (L1(0.1), "l2")}, TypeError, "penalty must be a penalty of reglib.weights.penalties, got 'l2'"),
-        ({"penalty": L1}, TypeError, f"penalty must be a penalty of reglib.weights.penalties, got {L1!r}"),
-        ({"noise": Bernoulli(0.5)}, TypeError, f"noise must be a dict of kinds by place, got {Bernoulli(0.5)!r}"),
-        (
-            {"noise": {"input": 0.5}},
-            TypeError,
-            "the noise at 'input' must be a kind of reglib.noise.kinds, got 0.5",
-        ),
-        ({"proximal": 1, "penalty": L1(0.1)}, TypeError, "proximal must be True or False, got 1"),
-        ({"proximal": True}, ValueError, "proximal=True needs a penalty, got none"),
-    ]
-    for parts, error, message in cases:
-        with pytest.raises(error, match=exactly(message)):
-            Technique(**parts)
-
-
-def test_the_proximal_step_asks_for_plain_sgd():
-    technique = Technique(penalty=L1(0.5), proximal=True)
-    for optimizer in (SGD(0.1, momentum=0.9), Adam(0.1), AdamW(0.1), SGD(0.1, momentum=np.array([0.0, 0.9]))):
-        with pytest.raises(ValueError, match=exactly(f"proximal=True needs SGD without momentum, got {optimizer!r}")):
-            start(technique, optimizer, params())
-    start(technique, SGD(np.array([0.1, 0.2]), momentum=np.zeros(2)), params((2,)))
-    start(Technique(penalty=L1(0.5)), Adam(0.1), params())
-
-
-def test_a_step_names_what_is_wrong():
-    with pytest.raises(ValueError, match=exactly("a place of noise must be one of 'input', 'hidden1'; got 'hidden2'")):
-        take(Technique(noise={"hidden2": Bernoulli(0.5)}), r=rng())
-    with pytest.raises(TypeError, match=r"^rng must be a numpy.random.Generator"):
-        take(Technique(noise={"hidden1": Bernoulli(0.5)}))
-    message = "on must hold roles, places or names of the parameters w1, b1, w2, b2, or be 'all'; got 'recurrent'"
-    with pytest.raises(ValueError, match=exactly(message)):
-        take(Technique(penalty=L2(0.1, on="recurrent")))
-    net, technique = ConvNet((1, 2, 3, 10)), Technique(noise={"hidden1": Bernoulli(0.5, scaled=False)})
-    message = "a place of noise must be one of 'input', 'maps1', 'maps2'; got 'hidden1'"
-    with pytest.raises(ValueError, match=exactly(message)):
-        technique.output(net, net.init(rng()), X.reshape(40, 8, 8, 1))
-    with pytest.raises(TypeError, match=exactly(f"net must be a network of reglib.nets, got {smooth!r}")):
-        Technique().output(smooth, params(), X)

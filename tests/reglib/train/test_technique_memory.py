@@ -221,11 +221,6 @@ def test_a_replica_whose_start_stays_the_best_has_the_memory_of_the_start():
 # Errors
 
 
-def test_what_is_no_memory_is_named():
+def test_what_is_no_function_is_named():
     with pytest.raises(TypeError, match=exactly("memory must be a function, got {}")):
         Technique(memory={})
-    for wrong in (None, 5, []):
-        with pytest.raises(TypeError, match=exactly(f"what memory returns must be a dict, got {wrong}")):
-            start(Technique(memory=lambda rng, params, wrong=wrong: wrong), SGD(RATE), params())
-    with pytest.raises(TypeError, match=r"^rng must be a numpy.random.Generator"):
-        start(Technique(), SGD(RATE), params(), 7)
