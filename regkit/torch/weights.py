@@ -15,12 +15,8 @@ from torch import nn
 
 from regkit.torch._check import number, rate
 
-NORMALIZATIONS = (
-    nn.modules.batchnorm._NormBase,  # batch and instance normalization
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.RMSNorm,
-)
+# Those whose gains may have several axes; gains of the others have one.
+NORMALIZATIONS = (nn.LayerNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 
