@@ -62,6 +62,7 @@ def _arms(rates, decays, learning_rates):
 
 
 # With wrong labels the best regularizers are stronger and the best learning rates smaller.
+FEW = _arms((0.02, 0.1, 0.3, 0.5, 0.7), (0.003, 0.03, 0.2, 1.0, 6.0), (0.001, 0.003, 0.01, 0.03))
 CLEAN = _arms((0.03, 0.1, 0.3, 0.5, 0.7), (0.003, 0.03, 0.2, 1.0, 6.0), (0.001, 0.003, 0.01, 0.03))
 WRONG = _arms((0.1, 0.3, 0.5, 0.7, 0.85), (0.1, 0.5, 2.0, 8.0, 30.0), (0.0003, 0.001, 0.003, 0.01))
 CLAIMS = (
@@ -75,7 +76,7 @@ CLAIMS = (
 )
 
 
-def _problem(train, wrong, epochs):
+def _problem(train, wrong, epochs, arms, tuning_seeds=4):
     """Return the problem with so many training images and such a share of wrong labels."""
     task = Task(
         f"mnist-dropout-{train}{'-wrong' if wrong else ''}",
@@ -88,7 +89,12 @@ def _problem(train, wrong, epochs):
         stop="best",
     )
     words = f"{train:,} images, {f'{wrong:.0%} of the labels wrong' if wrong else 'all labels right'}"
-    return Problem(task, WRONG if wrong else CLEAN, words, seeds=24, tuning_seeds=4, home=__name__, claims=CLAIMS)
+    return Problem(task, arms, words, seeds=24, tuning_seeds=tuning_seeds, home=__name__, claims=CLAIMS)
 
 
-PROBLEMS = by_name(*(_problem(n, wrong, epochs) for n, epochs in ((500, 40), (2000, 16)) for wrong in (0.0, 0.3)))
+PROBLEMS = by_name(
+    _problem(500, 0.0, 40, FEW, tuning_seeds=8),  # with 4, settings with nothing between them
+    _problem(500, 0.3, 40, WRONG),
+    _problem(2000, 0.0, 16, CLEAN),
+    _problem(2000, 0.3, 16, WRONG),
+)

@@ -6,7 +6,7 @@ import pytest
 
 from reglib.noise.kinds import Bernoulli, Gaussian
 from reglib.train.optim import Adam, AdamW
-from regstudy.problems.mnist_dropout import CLEAN, PROBLEMS, WRONG
+from regstudy.problems.mnist_dropout import CLEAN, FEW, PROBLEMS, WRONG
 
 SETTING = SimpleNamespace(rate=0.5, learning_rate=0.01, weight_decay=2.0)
 NOISE = {
@@ -18,13 +18,13 @@ NOISE = {
 }
 
 
-@pytest.mark.parametrize("arms", [CLEAN, WRONG])
+@pytest.mark.parametrize("arms", [FEW, CLEAN, WRONG])
 def test_budgets_and_noise(arms):
     assert {len({tuple(setting.items()) for setting in arm.settings}) for arm in arms} == {20}
     assert {arm.name: arm.technique(SETTING).noise for arm in arms} == NOISE
 
 
-@pytest.mark.parametrize("arms", [CLEAN, WRONG])
+@pytest.mark.parametrize("arms", [FEW, CLEAN, WRONG])
 def test_the_decay_is_that_of_the_weights(arms):
     decay = AdamW(0.01, weight_decay=2.0, decay_on="weight")
     assert {arm.name: arm.optimizer and arm.optimizer(SETTING) for arm in arms} == dict.fromkeys(NOISE) | {
