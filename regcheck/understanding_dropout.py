@@ -103,46 +103,31 @@ def gaussian(answer):
     )
 
 
-@exercise("One or many")
-def many(answer):
-    """The mean where the one prediction is too sure by more than the mean is too unsure."""
-    choice(
-        answer,
-        "b",
-        {
-            "a": "It is less sure for all three. For which of them is that an improvement?",
-            "c": "Is C too sure, or not sure enough?",
-            "d": "With hidden layers it is not exact, and the table measures how sure each one is.",
-        },
-    )
+def _as_found(w, x, t, p):
+    number = np.arange(2 ** len(w))
+    kept = number[:, None] >> np.arange(len(w)) & 1
+    losses = (t - (kept / (1 - p)) @ (w * x)) ** 2 / 2
+    return losses.mean()
 
 
-def _as_found(logits):
-    mean = logits.mean(axis=0)
-    e = np.exp(mean - mean.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-@exercise("Bug hunt: Monte Carlo dropout", given=_as_found)
-def monte_carlo(answer):
-    """The mean of the softmaxes."""
-
-    def softmax(z):
-        e = np.exp(z - z.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
-
+@exercise("Bug hunt: the mean over all masks", given=_as_found)
+def mean_loss(answer):
+    """Each mask weighted with its probability."""
     for rng in trials():
-        logits = 3 * rng.normal(size=(7, 5, 4))
+        w, x, t, p = rng.normal(size=5), rng.normal(size=5), rng.normal(), rng.uniform(0.15, 0.35)
+        q, kept = 1 - p, np.array(list(np.ndindex(*[2] * 5)))
+        losses = (t - kept / q @ (w * x)) ** 2 / 2
+        chance, turned = (np.prod(np.where(kept, a, 1 - a), axis=1) for a in (q, p))
         compare(
-            answer(logits),
-            softmax(logits).mean(axis=0),
+            answer(w, x, t, p),
+            chance @ losses,
             {
-                "That is still the geometric mean of the predictions.": softmax(logits.mean(axis=0)),
-                "You average votes: that forgets how sure each network is.": np.eye(4)[logits.argmax(axis=-1)].mean(
-                    axis=0
-                ),
-                "These are logits, not probabilities.": logits.mean(axis=0),
-                "You added the probabilities up; a mean divides by their number.": softmax(logits).sum(axis=0),
+                "All masks still count alike. At which rates are they equally probable?": losses.mean(),
+                "You exchanged keep and drop in the probabilities of the masks.": turned @ losses,
+                "The probabilities sum to 1 already: what you divide by is too much.": chance @ losses / len(kept),
+                "That is the loss of the averaged unit, without its penalty.": (t - w @ x) ** 2 / 2,
+                "The gates have lost their factor: which form was asked for?": chance @ (t - kept @ (w * x)) ** 2 / 2,
+                "The half in front of the square is lost.": chance @ losses * 2,
             },
-            "What does each pass predict, and what is the mean of that?",
+            "Not the mean over the masks yet. Compare with the closed form, at a rate of 0.1.",
         )

@@ -16,9 +16,15 @@ def gradient(mean=lambda p: 1.0, variance=lambda p: p / (1 - p), sign=-1.0, squa
     return answer
 
 
-def softmax(z):
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+def all_masks(mean, scaled=True):
+    def answer(w, x, t, p):
+        kept = np.array([[i >> j & 1 for j in range(len(w))] for i in range(2 ** len(w))])
+        factor = 1 / (1 - p) if scaled else 1
+        losses = (t - factor * kept @ (w * x)) ** 2 / 2
+        chance, turned = (np.prod(np.where(kept, a, 1 - a), axis=1) for a in (1 - p, p))
+        return mean(losses, chance, turned)
+
+    return answer
 
 
 def normalized(g):
@@ -61,27 +67,30 @@ WRONG = {
         (0.25, "variance with keep"),
         (7.0, "5 with probability"),
     ],
-    "many": [("a", "an improvement"), ("c", "not sure enough"), ("d", "not exact")],
-    "monte_carlo": [
-        (lambda z: softmax(z.mean(axis=0)), "still the geometric mean"),
-        (lambda z: np.eye(4)[z.argmax(axis=-1)].mean(axis=0), "average votes"),
-        (lambda z: z.mean(axis=0), "not probabilities"),
-        (lambda z: softmax(z).sum(axis=0), "added the probabilities"),
-        (lambda z: softmax(z)[0], "does each pass predict"),
+    "mean_loss": [
+        (all_masks(lambda losses, chance, turned: losses.mean()), "count alike"),
+        (all_masks(lambda losses, chance, turned: turned @ losses), "exchanged keep and drop"),
+        (all_masks(lambda losses, chance, turned: (chance * losses).mean()), "sum to 1 already"),
+        (lambda w, x, t, p: (t - w @ x) ** 2 / 2, "without its penalty"),
+        (all_masks(lambda losses, chance, turned: chance @ losses, scaled=False), "lost their factor"),
+        (all_masks(lambda losses, chance, turned: 2 * chance @ losses), "half in front"),
+        (all_masks(lambda losses, chance, turned: losses.sum()), "closed form"),
     ],
 }
 
-SAME_SOFTMAX = "the softmax is the same for logits that are shifted alike"
+SAME_MASKS = "negative numbers have all the masks in their last bits, too"
 
 EQUIVALENT = {
     "gaussian": {"std = 0.8 / 0.2 * 0.5": "half of 4 happens to be its root"},
     "mean_gradient": {"return -(t - x @ w) * x + p / (1 - p) * w * x ** 2": "an inner product has no order"},
-    "monte_carlo": {
-        "e = -np.exp(logits - logits.max(axis=-1, keepdims=True))": "the sign cancels",
-        "e = np.exp(logits)": SAME_SOFTMAX,
-        "e = np.exp(logits...max(...keepdims=True))": SAME_SOFTMAX,
-        "e = np.exp(logits - logits.min(axis=-1, keepdims=True))": SAME_SOFTMAX,
-        "e = np.exp(logits - logits.sum(axis=-1, keepdims=True))": SAME_SOFTMAX,
+    "mean_loss": {
+        "number = -np.arange(2 ** len(w))": SAME_MASKS,
+        "kept = (-number)[:, None] >> np.arange(len(w)) & 1": SAME_MASKS,
+        "kept = -(number[:, None] >> np.arange(len(w))) & 1": SAME_MASKS,
+        "chance = np.where(-kept, 1 - p, p).prod(axis=1)": "what is not zero is true",
+        "chance = np.where(kept, 1 - p, p).prod(axis=-1)": "the second axis is the last",
+        "losses = (kept / (1 - p) @ (w * x) - t) ** 2 / 2": "a square has no sign",
+        "return losses @ chance": "an inner product has no order",
     },
     "nwgm": {"g = -np.exp(weights @ np.log(probabilities))": "the sign cancels"},
 }
@@ -96,8 +105,12 @@ EQUIVALENT = {
 ) = chapter.tests(WRONG, EQUIVALENT)
 
 
-def test_the_bug_hunt_is_the_geometric_mean():
-    assert "as you found it" in chapter.result("monte_carlo", chapter.code_cell("monte_carlo")).message
-    result = chapter.result("monte_carlo", chapter.code_cell("monte_carlo").replace("axis=0", "0"))
+def test_the_bug_hunt_counts_all_masks_alike():
+    assert "as you found it" in chapter.result("mean_loss", chapter.code_cell("mean_loss")).message
+    result = chapter.result("mean_loss", chapter.code_cell("mean_loss").replace("losses.mean()", "np.mean(losses)"))
     assert result.status == core.NOT_YET
-    assert "geometric mean" in result.message
+    assert "count alike" in result.message
+
+
+def test_the_closed_form_is_an_answer_to_the_bug_hunt():
+    assert check.mean_loss(lambda w, x, t, p: (t - w @ x) ** 2 / 2 + p / (1 - p) * (w**2 @ x**2) / 2).ok
