@@ -40,6 +40,16 @@ def kl(log_alpha):
     return STEP * (ops.sum(values, axis=-1) - values[..., 0] / 2)
 
 
+class _Divergence(keras.regularizers.Regularizer):
+    """The penalty on a strength: ``scale`` times the mean of `kl` over its entries."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, log_alpha):
+        return self.scale * ops.mean(kl(log_alpha))
+
+
 @keras.saving.register_keras_serializable(package="regkit")
 class LearnedGaussianDropout(keras.layers.Layer):
     r"""Gaussian dropout whose variance alpha is learned, one for the layer or one a unit.
@@ -102,11 +112,10 @@ class LearnedGaussianDropout(keras.layers.Layer):
         """Make log alpha, with the divergence as its regularizer."""
         start = math.log(self.rate / (1 - self.rate))
         units = input_shape[-1]
-        scale = units / self.examples
         self.log_alpha = self.add_weight(
             shape=(units if self.per_unit else 1,),
             initializer=keras.initializers.Constant(start),
-            regularizer=lambda log_alpha: scale * ops.mean(kl(log_alpha)),
+            regularizer=_Divergence(units / self.examples),
             name="log_alpha",
         )
 
