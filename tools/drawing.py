@@ -59,8 +59,11 @@ PENALTY = Place("5 Penalty", "pulls the weights towards zero", (Chapter("L1 and 
 STEP = Place("6 Step", "moves the weights, shrinks them", (Chapter("Weight decay", "penalties/weight-decay"),))
 PREDICT = Place(
     "After training",
-    "the noise is off: one net stands for many",
-    (Chapter("Understanding dropout", "dropout/understanding-dropout"),),
+    "the noise is off, one net stands for many; or it stays on",
+    (
+        Chapter("Understanding dropout", "dropout/understanding-dropout"),
+        Chapter("Monte Carlo dropout", "beyond/two-masks"),
+    ),
 )
 BEFORE = Place(
     "Before training",
