@@ -98,34 +98,6 @@ def negative(answer):
     )
 
 
-@exercise("The gradient of the logarithm")
-def learned(answer):
-    """sum(grad * epsilon) * sqrt(alpha) / 2 + H * slope / N."""
-    for rng in trials():
-        grad, epsilon = rng.normal(size=(2, 6, 4))
-        log_alpha, slope, n = rng.uniform(-2.0, -0.5), rng.uniform(-0.5, -0.2), int(rng.integers(3, 9))
-        std, total, pull = np.exp(log_alpha / 2), np.sum(grad * epsilon), 4 * slope / n
-        compare(
-            answer(grad, epsilon, log_alpha, slope, n),
-            total * std / 2 + pull,
-            {
-                "The half is missing: the exponent is half of log alpha.": total * std + pull,
-                "You used the variance; the noise is multiplied by the standard deviation.": total * std**2 / 2 + pull,
-                "That is the derivative with respect to sigma, plus KL. You are asked for log alpha.": total + pull,
-                "KL is there once a unit, not once a layer.": total * std / 2 + slope / n,
-                "You counted B times KL. How many KL terms does the objective hold?": total * std / 2 + 6 * slope / n,
-                "That is the derivative by alpha, not by its logarithm.": (total * std / 2 + pull) / std**2,
-                "The first term is the derivative by alpha, not by its logarithm.": total / std / 2 + pull,
-                "KL is divided by the number of examples.": total * std / 2 + 4 * slope,
-                "The term with KL is missing.": total * std / 2,
-                "That is the term with KL alone.": pull,
-                "The objective adds KL; it does not subtract it.": total * std / 2 - pull,
-                "The first term is a sum over the batch: grad already holds the mean.": total * std / 12 + pull,
-            },
-            "Two terms: one through the noise, one in the objective itself. Set slope to 0: is the first one right?",
-        )
-
-
 def _as_found(x, rate, rng, training):
     alpha = rate / (1 - rate)
     if str(training):

@@ -42,6 +42,7 @@ UNITS = Place(
     (
         Chapter("Dropout", "dropout/dropout"),
         Chapter("Gaussian dropout", "variants/gaussian"),
+        Chapter("Variational", "variants/variational"),
         Chapter("Alpha dropout", "variants/alpha"),
     ),
 )

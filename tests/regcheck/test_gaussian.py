@@ -10,10 +10,6 @@ from tests.regcheck.harness import Chapter
 chapter = Chapter("variants/gaussian.ipynb", check)
 
 
-def learned(noise=lambda s: np.exp(s / 2) / 2, pull=lambda slope, units, n: units * slope / n):
-    return lambda g, e, s, slope, n: np.sum(g * e) * noise(s) + pull(slope, g.shape[1], n)
-
-
 def layer(std=lambda p: np.sqrt(p / (1 - p)), mean=1.0, on=bool, result=lambda x: x):
     def answer(x, rate, rng, training):
         if on(training):
@@ -62,21 +58,6 @@ WRONG = {
         (0.3, "two decimals"),
         (0.9, "does zero lie below"),
     ],
-    "learned": [
-        (learned(noise=lambda s: np.exp(s / 2)), "half is missing"),
-        (learned(noise=lambda s: np.exp(s) / 2), "used the variance"),
-        (learned(noise=lambda s: 1.0), "with respect to sigma"),
-        (learned(pull=lambda slope, units, n: slope / n), "once a unit"),
-        (learned(pull=lambda slope, units, n: units * slope), "number of examples"),
-        (learned(pull=lambda slope, units, n: 0.0), "with KL is missing"),
-        (learned(noise=lambda s: 0.0), "with KL alone"),
-        (learned(pull=lambda slope, units, n: -units * slope / n), "does not subtract"),
-        (learned(noise=lambda s: np.exp(s / 2) / 12), "already holds the mean"),
-        (learned(noise=lambda s: 7.0), "Set slope to 0"),
-        (learned(pull=lambda slope, units, n: 6 * slope / n), "How many KL terms"),
-        (learned(noise=lambda s: np.exp(-s / 2) / 2), "The first term is the derivative by alpha"),
-        (lambda g, e, s, k, n: learned()(g, e, s, k, n) / np.exp(s), "That is the derivative by alpha"),
-    ],
     "layer": [
         (quiet, "come out as it is."),
         (layer(std=lambda p: p / (1 - p), on=str), "`if` asking"),
@@ -93,7 +74,6 @@ EQUIVALENT = {
         "return x * (1 - np.sqrt(rate / (1 - rate)) * rng.standard_normal(x.shape))": "normal noise is symmetric",
         "return x * (1 + -...rng.standard_normal(x.shape)...": "normal noise is symmetric",
     },
-    "learned": {"return through_noise + grad.shape[-1] * slope / N": "of two axes, the second is the last"},
     "negative": {
         "share = 0.3086": "two decimals are enough",
         "share = 1.01 * share": "two decimals are enough",
