@@ -56,7 +56,7 @@ def sequence(by, cell, params, x, grad, *, state=None, grad_state=None, noise=No
     ----------
     by : str
         A word of the list above.
-    cell : RNN, LSTM, GRU or LayerNormLSTM, of reglib
+    cell : a cell of `reglib.layers.cells` or `reglib.layers.layer_norm_lstm`
     params : dict of ndarray
         By reglib's names; float64, without replica axes.
     x : ndarray, (B, T, D)

@@ -153,7 +153,7 @@ def init(
     ----------
     rng : numpy.random.Generator, or list of them
         A list holds one a replica, each of which draws what it would draw alone.
-    cell : RNN, LSTM, GRU or LayerNormLSTM
+    cell : a cell of `reglib.layers.cells` or `reglib.layers.layer_norm_lstm`
     inputs : int
         D.
     hidden : int
@@ -210,7 +210,7 @@ def forward(cell, params, x, state=None, *, noise=None, steps=None):
 
     Parameters
     ----------
-    cell : RNN, LSTM, GRU or LayerNormLSTM
+    cell : a cell of `reglib.layers.cells` or `reglib.layers.layer_norm_lstm`
     params : dict of ndarray
         As ``cell.shapes`` says, each with the same leading axes.
     x : ndarray, (..., B, T, D)

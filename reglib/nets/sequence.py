@@ -62,7 +62,7 @@ class Sequence(Net):
 
     Parameters
     ----------
-    cell : RNN, LSTM, GRU or LayerNormLSTM
+    cell : a cell of `reglib.layers.cells` or `reglib.layers.layer_norm_lstm`
     inputs, hidden, outputs : int
         D, H and C.
     readout : {"last", "every"}
