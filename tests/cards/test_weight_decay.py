@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from regbook import replay
-from reglib.nets.mlp import MLP
 from reglib.train.optim import AdamW
 from reglib.train.technique import value_and_grads
 from tests.cards.harness import run
@@ -98,13 +97,12 @@ def test_keras_predicts_with_the_weights_as_they_are():
 def test_numpy_took_the_step_that_was_asked_for():
     rng = np.random.default_rng(0)
     x, y = rng.random((50, 64)), rng.integers(10, size=50)
-    net = MLP((64, 128, 10))
+    net = numpy_tab.net
     start = net.init(rng)
     value, grads = value_and_grads(net, start, x, y)
     now = numpy_tab.run.params
     assert numpy_tab.run.losses == pytest.approx([value], abs=1e-12)
-    for name in start:
-        g = grads[name]
+    for name, g in grads.items():
         decay = DECAY if name in ("w1", "w2") else 0.0
         expected = (1 - RATE * decay) * start[name] - RATE * g / (np.abs(g) + 1e-8)
         np.testing.assert_allclose(now[name], expected, rtol=0, atol=1e-12, err_msg=name)
