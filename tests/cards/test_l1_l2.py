@@ -146,7 +146,7 @@ def test_repeated_steps_leave_the_first_layer_sparse():
     start, sgd = NET.init(rng), numpy_tab.sgd
     techniques = {"proximal": numpy_tab.l1, "gradient": Technique(penalty=L1(L1_STRENGTH, on="w1"))}
     zeros = {
-        name: np.sum(loop.train(NET, start, sgd, [(x, y)] * 300, technique=technique).params["w1"] == 0)
+        name: np.sum(dict(loop.train(NET, start, sgd, [(x, y)] * 300, technique=technique).params)["w1"] == 0)
         for name, technique in techniques.items()
     }
     assert zeros["proximal"] > 100
