@@ -12,7 +12,7 @@ from regstudy.problems.recurrent_arms import ARMS, CLAIMS
 from tests.conftest import ROOT, exactly
 from tests.regstudy.conftest import numbers
 
-ALL = tuple(recurrent.TASKS)
+ALL = tuple(studies.PROBLEMS)
 
 
 @pytest.fixture
@@ -158,6 +158,19 @@ def test_results_of_other_settings_are_refused(tiny, tmp_path):
     assert f"tiny: {expected}" in studies.report(["tiny"], tmp_path).splitlines()
 
 
+def test_the_command_takes_studies_and_tasks(tiny, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(studies, "report", lambda tasks, folder: asked.append(list(tasks)))
+    for names in (["mnist-spatial", "tiny"], ["recurrent"], []):
+        assert command.main(["--report", *names]) == 0
+    capsys.readouterr()
+    assert asked == [
+        ["mnist-spatial-map", "mnist-spatial-class", "tiny"],
+        ["digits", "adding", "reber", "characters"],
+        list(studies.PROBLEMS),
+    ]
+
+
 def test_the_command_runs_reports_and_leaves_alone_what_is_complete(tiny, tmp_path, capsys):
     folder = ["--results", str(tmp_path)]
     assert command.main(["tiny", *folder]) == 0
@@ -203,6 +216,28 @@ def test_a_verdict_compares_the_test_numbers_seed_by_seed(tiny, tmp_path):
     assert [found.claim for found in results.verdicts()] == [claim.words for claim in CLAIMS]
     with pytest.raises(ValueError, match=r"^arm must be one of .*; got 'dropout'$"):
         results.verdict("dropout", "none")
+
+
+def test_stored_results_show_as_their_verdicts(tiny, tmp_path):
+    studies.study("tiny", tmp_path, progress=False)
+    results = studies.stored("tiny", tmp_path)
+    table = results.table(digits=2)
+    assert [row[0] for row in table.rows] == [claim.words for claim in CLAIMS]
+    assert [row[-1].removesuffix(" *") for row in table.rows] == [found.verdict for found in results.verdicts()]
+    assert table.rows[1][1] == pytest.approx(results.final["variational"].test.mean())
+    assert table.caption.startswith("a task that takes a moment: mean squared error, 10 paired seeds")
+    assert repr(results) == repr(results.table())
+    assert results._repr_html_() == results.table()._repr_html_()
+
+
+def test_the_verdicts_of_several_tasks_stand_in_one_table(tiny, tmp_path):
+    studies.study("tiny", tmp_path, progress=False)
+    one = studies.stored("tiny", tmp_path).table()
+    both = studies.verdicts("tiny", "tiny", folder=tmp_path)
+    label = "a task that takes a moment (mean squared error)"
+    assert both.rows == [[label, *row] for row in one.rows] * 2
+    assert both.columns == ["Task", *one.columns]
+    assert both.caption.startswith("10 paired seeds")
 
 
 def test_agreement_can_fail(tiny, tmp_path):
@@ -266,7 +301,15 @@ def test_stored_results_say_where_they_come_from(task):
         assert studies.PROBLEMS[task].fingerprint() == provenance["data_sha256"]
 
 
-@pytest.mark.parametrize(("task", "arm"), [("digits", "candidate"), ("adding", "none")])
+RERUNS = [
+    ("digits", "candidate"),
+    ("adding", "none"),
+    ("mnist-dropout-500-wrong", "both"),
+    ("mnist-decay-500", "SGD + L2"),
+]
+
+
+@pytest.mark.parametrize(("task", "arm"), [*RERUNS, ("mnist-spatial-map", "channels")])
 def test_a_reduced_rerun_agrees_with_what_is_stored(task, arm):
     rerun = studies.run(task, arm, seeds=[2, 11])
     agreement = studies.agrees(rerun)
@@ -284,3 +327,8 @@ def test_an_installation_carries_the_results():
     (pattern,) = setup["package-data"]["regstudy"]
     found = {file.name for file in (ROOT / "regstudy").glob(pattern) if not file.stem.endswith(".partial")}
     assert found == {f"{task}.json" for task in ALL}
+
+
+def test_no_study_has_the_name_of_a_task():
+    assert not set(studies.STUDIES) & set(studies.PROBLEMS)
+    assert len(studies.PROBLEMS) == sum(map(len, studies.STUDIES.values()))

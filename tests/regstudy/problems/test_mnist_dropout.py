@@ -6,7 +6,7 @@ import pytest
 
 from reglib.noise.kinds import Bernoulli, Gaussian
 from reglib.train.optim import Adam, AdamW
-from regstudy.problems.mnist_dropout import CLEAN, FEW, PROBLEMS, WRONG
+from regstudy.problems.mnist_dropout import PROBLEMS, RIGHT, WRONG
 
 SETTING = SimpleNamespace(rate=0.5, learning_rate=0.01, weight_decay=2.0)
 NOISE = {
@@ -18,13 +18,13 @@ NOISE = {
 }
 
 
-@pytest.mark.parametrize("arms", [FEW, CLEAN, WRONG])
+@pytest.mark.parametrize("arms", [RIGHT, WRONG])
 def test_budgets_and_noise(arms):
     assert {len({tuple(setting.items()) for setting in arm.settings}) for arm in arms} == {20}
     assert {arm.name: arm.technique(SETTING).noise for arm in arms} == NOISE
 
 
-@pytest.mark.parametrize("arms", [FEW, CLEAN, WRONG])
+@pytest.mark.parametrize("arms", [RIGHT, WRONG])
 def test_the_decay_is_that_of_the_weights(arms):
     decay = AdamW(0.01, weight_decay=2.0, decay_on="weight")
     assert {arm.name: arm.optimizer and arm.optimizer(SETTING) for arm in arms} == dict.fromkeys(NOISE) | {
@@ -33,14 +33,10 @@ def test_the_decay_is_that_of_the_weights(arms):
 
 
 @pytest.mark.parametrize(("name", "problem"), PROBLEMS.items())
-def test_the_tasks_differ_in_number_and_labels(name, problem):
+def test_the_tasks_differ_in_labels(name, problem):
     train, validation, test = problem.task.parts((0,))
-    assert (train.y.shape, validation.y.shape, test.y.shape) == (
-        (1, 2000 if "2000" in name else 500),
-        (1, 500),
-        (1, 1500),
-    )
+    assert (train.y.shape, validation.y.shape, test.y.shape) == ((1, 500), (1, 500), (1, 1500))
     assert problem.task.optimizer(SETTING) == Adam(0.01)
     assert problem.task.stop == "best"
-    assert problem.task.epochs * -(-train.y.shape[1] // 50) in (400, 640)
+    assert problem.task.epochs * -(-train.y.shape[1] // 50) == 400
     assert ("wrong" in problem.words) is name.endswith("wrong")
