@@ -92,6 +92,6 @@ def _problem(train, wrong, epochs, arms, tuning_seeds=4):
 
 
 PROBLEMS = by_name(
-    _problem(500, 0.0, 40, RIGHT, tuning_seeds=8),  # among 4 seeds settings tie
+    _problem(500, 0.0, 40, RIGHT, tuning_seeds=8),  # with 4, settings with nothing between them
     _problem(500, 0.3, 40, WRONG),
 )
