@@ -44,6 +44,7 @@ this book: l1, l2 | mean of losses; linear models: Σr²/(2N) | l1 Σ|w| + l2 Σ
 a text: λ/2 times the square | the same | λ/2 Σw² | — | λ / 2 | —
 a text: loss summed over N | sum of losses, or Σr²/2 | λ Σw² | — | λ / N | —
 PyTorch SGD, Adam: weight_decay | mean of losses | weight_decay/2 Σw² | — | weight_decay / 2 | 0
+AdamW of PyTorch, Keras: weight_decay | mean of losses | none: decoupled | — | — | 0.01; 0.004
 PyTorch MSELoss, weight_decay | Σr²/N | weight_decay/2 Σw² | — | weight_decay / 4 | 0
 Keras regularizers.L1 | mean of losses | l1 Σ|w| | l1 | — | 0.01
 Keras regularizers.L2 | mean of losses | l2 Σw² | — | l2 | 0.01
@@ -70,13 +71,15 @@ weight_decay of SGD | coupled | decoupled | no such argument; add_decayed_weight
 weight_decay of Adam | coupled, unless decoupled_weight_decay=True | decoupled | no such argument; use adamw
 weight_decay of AdamW | decoupled | decoupled | decoupled
 decay when you say nothing | AdamW 0.01, Muon 0.1 | AdamW 0.004, Muon 0.004 | adamw 0.0001, adamaxw 0.0001, lion 0.001
-coupled decay | SGD, Adam: weight_decay | kernel_regularizer=L2(weight_decay / 2) | add_decayed_weights first in a chain
+coupled decay | SGD, Adam: weight_decay | kernels alone: kernel_regularizer=L2(weight_decay / 2) \
+ | add_decayed_weights first in a chain
 the share that decoupled decay removes | learning_rate * weight_decay | the same | the same
 λ of the AdamW paper | learning_rate * weight_decay | the same | the same
-acts on | all it is given, if grad is not None | all; exclude_from_weight_decay | all; mask
-one part alone | a parameter group | kernel_, recurrent_, bias_regularizer | mask, or optax.masked
+acts on | all it is given, if grad is not None | all; exclude_from_weight_decay | all; mask, a choice of parameters
+one part alone | a parameter group | kernel_, recurrent_, bias_regularizer | the same mask, or optax.masked
 momentum keeps | gradients | learning_rate * gradients | gradients
-Adam adds epsilon to | the corrected root, 1e-08 | the raw root, 1e-07 | the corrected root, 1e-08""",
+Adam adds epsilon to | √v after bias correction, 1e-08 | √v before bias correction, 1e-07 \
+ | √v after bias correction, 1e-08""",
     "noise": """\
 the number is | Dropout(p): drop | Dropout(rate): drop | nnx.Dropout(rate): drop
 by default | 0.5 | must be given | must be given

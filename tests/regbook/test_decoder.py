@@ -249,6 +249,9 @@ def test_decay_in_the_optimizers():
                 default[kind] = argument.default
         told = dict(text.split() for text in said["decay when you say nothing"][place].split(", "))
         assert told == {kind: str(strength) for kind, strength in default.items()}
+    row = ROWS["AdamW of PyTorch, Keras: weight_decay"]
+    signed = (inspect.signature(module.AdamW).parameters["weight_decay"] for module in (torch.optim, keras.optimizers))
+    assert (row.l2, row.default) == ("—", "; ".join(str(parameter.default) for parameter in signed))
     told = decay(lambda p: torch.optim.Adam(p, lr=0.25, weight_decay=0.125, decoupled_weight_decay=True), w)
     np.testing.assert_allclose(told / w, 0.25 * 0.125)
     assert "decoupled_weight_decay=True" in said["weight_decay of Adam"][0]
@@ -287,6 +290,12 @@ def test_velocity_and_epsilon():
     said = decoder.WORDS["decay"]["Adam adds epsilon to"]
     assert str(torch.optim.Adam([w]).defaults["eps"]) in said[0]
     assert str(keras.optimizers.Adam().epsilon) in said[1]
+    one = np.array([0.125])  # weight and gradient; v is 0.001 of its square, corrected the square itself
+    of_torch = functools.partial(torch.optim.Adam, lr=0.5, eps=0.25)
+    for place, adam in enumerate((of_torch, keras.optimizers.Adam(0.5, epsilon=0.25))):
+        taken = one - replay.path(adam, [one], [[one]])[-1][0]
+        after, before = 0.5 * 0.125 / (0.125 + 0.25), 0.5 * 0.125 / (0.125 + 0.25 / 0.001**0.5)
+        assert taken == pytest.approx(after if "after bias" in said[place] else before, rel=1e-5)
 
 
 def test_dropout():
