@@ -97,7 +97,7 @@ def _entry(comparison, where, unit, over):
     low, high = comparison.interval
     numbers = (comparison.mean_a, comparison.mean_b, comparison.difference, low, high)
     entry = {"where": where, "a": a, "b": b, "unit": unit, "n": comparison.n, "over": over}
-    entry |= {name: float(f"{number:.6g}") for name, number in zip(NUMBERS, numbers, strict=True)}
+    entry |= {name: float(f"{number:.10g}") for name, number in zip(NUMBERS, numbers, strict=True)}
     return entry | {"verdict": comparison.verdict}
 
 
