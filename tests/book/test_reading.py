@@ -56,10 +56,10 @@ def test_words():
 
 
 def test_minutes():
-    page = reading.Length(400, 9, 60, 9, 3, 3, 2, 100)
-    assert page.minutes == 2 + 4 + 1 + 1
-    assert page.exercise_minutes == 10
-    assert page.line(12.4) == "*About 8 minutes to read, 10 for the 2 exercises, 12 seconds of a processor to run.*"
+    page = reading.Length(300, 9, 60, 9, 4, 3, 2, 150)
+    assert page.minutes == 2 + 6 + 2 + 1
+    assert page.exercise_minutes == 2 * 4 + 1
+    assert page.line(12.4) == "*About 11 minutes to read, 9 for the 2 exercises, 12 seconds of a processor to run.*"
 
 
 def test_the_site_says_how_long_a_page_takes():
