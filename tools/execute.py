@@ -34,6 +34,9 @@ ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
     "IPYTHONDIR": str(ROOT / "tools" / "kernel_profile"),
     "PYTHONWARNINGS": "error::SyntaxWarning",
+    # TensorFlow: quiet, and the same sums everywhere.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
 }
 
 

@@ -8,6 +8,7 @@ itself, the table of what each notebook cost, and the stored tables of the races
 
 import hashlib
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -153,10 +154,13 @@ def build():
             "--path-output",
             str(ROOT),
         ]
-        status = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], cwd=ROOT, check=False).returncode
+        options, environment = ["-W", "-n", "--keep-going", "-q"], os.environ | execute.ENVIRONMENT
+        status = subprocess.run([*command, *options], cwd=ROOT, env=environment, check=False).returncode
         if status or not (HTML / "index.html").exists():
             print("error: the site was not built; the warnings above are errors")
             return status or 1
         KEY.write_text(wanted)
+    for path in notebooks.paths():
+        print(f"{execute.name_of(path)}: {reading.length(with_outputs(path)).line().strip('*').lower()}")
     print(f"site: {(HTML / 'index.html').as_uri()}")
     return 0
