@@ -8,8 +8,8 @@ What is counted, up to the heading "Exercises":
 - formulas on lines of their own, and outputs.
 
 The times are estimates for somebody who follows each step: 150 words a minute, 6 seconds for a line of code that is
-shown, 30 for a formula, 20 for an output. An exercise takes 4 minutes and the time to read it. The constants were chosen
-so that most of a dozen honest readings of nine chapters, 28 to 60 minutes, come out within a quarter.
+shown, 30 for a formula, 20 for an output. An exercise takes 4 minutes and the time to read it. The constants were
+chosen so that most of a dozen honest readings of nine chapters, 28 to 60 minutes, come out within a quarter.
 """
 
 import re
