@@ -195,7 +195,7 @@ def several():
         ("readout/kernel", {"readout/kernel"}),
         (["embeddings", "readout/kernel"], {"embedding/embeddings", "readout/kernel"}),
     ],
-    ids=str,
+    ids=["kernel", "recurrent kernel", "path", "two"],
 )
 def test_which_variables(on, expected):
     """Without a gradient, only what is penalized moves."""
