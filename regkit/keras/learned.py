@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from regkit.keras._check import number
+from regkit._check import number
 
 # The nodes of the trapezoidal rule, where the integrand of the divergence is smooth and ends at 0.
 STEP = 1 / 16

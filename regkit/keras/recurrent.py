@@ -10,7 +10,7 @@ All arguments that a class does not list are those of ``keras.layers.LSTMCell`` 
 import keras
 from keras import layers, ops
 
-from regkit.keras._check import number, one_of, only_candidate, rate
+from regkit._check import number, one_of, rate
 
 
 class Masks:
@@ -69,7 +69,7 @@ class CandidateDropoutLSTMCell(layers.LSTMCell, Masks):
     def __init__(self, units, candidate=0.0, **kwargs):
         super().__init__(units, **kwargs)
         self.candidate = rate("candidate", candidate)
-        only_candidate(self)
+        _only_candidate(self)
 
     def gates(self, inputs, h):
         """Return the pre-activations of i, f, g and o, side by side."""
@@ -132,7 +132,7 @@ class CandidateDropoutGRUCell(layers.GRUCell, Masks):
     def __init__(self, units, candidate=0.0, **kwargs):
         super().__init__(units, **kwargs)
         self.candidate = rate("candidate", candidate)
-        only_candidate(self)
+        _only_candidate(self)
         if not self.reset_after:
             raise ValueError("reset_after must be True, got False")
 
@@ -370,3 +370,13 @@ class ZoneoutLSTMCell(layers.LSTMCell, Masks):
         """Return what the cell is made again from."""
         own = {"zone_h": self.zone_h, "zone_c": self.zone_c}
         return super().get_config() | own
+
+
+def _only_candidate(cell):
+    """Complain about Keras' own masks on a cell that drops the candidate alone."""
+    for name in ("dropout", "recurrent_dropout"):
+        if getattr(cell, name):
+            raise ValueError(
+                f"{name} must be 0, got {getattr(cell, name)!r}: {type(cell).__name__} drops the candidate alone; "
+                "for the inputs put keras.layers.SpatialDropout1D before the RNN"
+            )

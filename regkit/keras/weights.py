@@ -3,7 +3,7 @@ r"""SGD with the proximal step of an L1 penalty, for weights that are exactly 0.
 import keras
 from keras import ops
 
-from regkit.keras._check import number
+from regkit._check import number
 
 
 @keras.saving.register_keras_serializable(package="regkit")

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import nn
 
-from regkit.torch._check import rate
+from regkit._check import rate
 
 
 class GaussianDropout(nn.Module):

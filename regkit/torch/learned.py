@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from regkit.torch._check import number
+from regkit._check import number
 
 
 class LearnedGaussianDropout(nn.Module):

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from regkit.torch._check import number, one_of, rate
+from regkit._check import number, one_of, rate
 
 PLACES = (
     "input",

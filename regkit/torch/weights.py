@@ -13,7 +13,7 @@ What you need not look for here, since PyTorch has it: spectral and weight norma
 import torch
 from torch import nn
 
-from regkit.torch._check import number, rate
+from regkit._check import number, rate
 
 # Those whose gains may have several axes; gains of the others have one.
 NORMALIZATIONS = (nn.LayerNorm, nn.RMSNorm)

@@ -4,7 +4,8 @@ from tests.cards.harness import run
 
 torch_tab, keras_tab, numpy_tab = run("dropout/dropout")
 
-Each is the namespace that the tab's code leaves behind: what it trained, and what it evaluated.
+Each is the namespace that the tab's code leaves behind: what it trained, and what it evaluated. The rest is what
+several cards ask of it: weights in reglib's layout, a step of PyTorch on its own noise, a layer of Keras again.
 """
 
 import functools
@@ -12,10 +13,15 @@ import linecache
 import re
 from types import SimpleNamespace
 
+import numpy as np
+import pytest
+
+from reglib.train.technique import value_and_grads
 from tests.conftest import ROOT
 from tools import notebooks, reading
 
 TABS = ("PyTorch", "Keras", "NumPy")
+NAMES = ("w1", "b1", "w2", "b2")  # of a network with one hidden layer, in the order of both frameworks
 TAB = re.compile(r"^:::\{tab-item\} (\w+)\n(?::\w+: \w+\n)*\s*```python\n(.*?)```\n:::$", re.MULTILINE | re.DOTALL)
 
 
@@ -40,3 +46,54 @@ def _run(name, code):
     names = {"__name__": name}
     exec(compile(code, name, "exec"), names)
     return SimpleNamespace(**{key: value for key, value in names.items() if not key.startswith("__")})
+
+
+def named(arrays, names=NAMES):
+    """Return arrays that stand in reglib's layout, as Keras' do, by name and in float64."""
+    return {name: np.asarray(array, float) for name, array in zip(names, arrays, strict=True)}
+
+
+def from_torch(tensors, names=NAMES):
+    """Return PyTorch's parameters or gradients by name, in reglib's layout and in float64."""
+    return named([tensor.detach().numpy().T for tensor in tensors], names)
+
+
+def keras_layer(net, kind, dtype):
+    """Return the first layer of a ``kind`` in a network of Keras, made again in a dtype."""
+    layer = next(layer for layer in net.layers if isinstance(layer, kind))
+    return type(layer).from_config(layer.get_config() | {"dtype": np.dtype(dtype).name})
+
+
+def torch_step(net, layer, probe, x, y):
+    """Return what a ``layer`` of the network makes of a probe, and loss and gradients under the same draw."""
+    import torch
+
+    net.train()
+    try:
+        torch.manual_seed(3)
+        seen = layer(probe).double().numpy()
+        torch.manual_seed(3)
+        loss = torch.nn.functional.cross_entropy(net(x), y)
+        return seen, loss.item(), from_torch(torch.autograd.grad(loss, list(net.parameters())))
+    finally:
+        net.eval()
+
+
+def assert_agree(found, expected, tolerance=1e-6):
+    """Compare two dicts of arrays."""
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=tolerance, err_msg=name)
+
+
+def assert_evaluated_without_noise(tab, net, params):
+    """Check a tab's ``prediction`` for its inputs against reglib's network without noise."""
+    logits = net.logits(params, np.asarray(tab.x, float))
+    np.testing.assert_array_equal(tab.prediction, logits.argmax(axis=1))
+
+
+def assert_took_a_noisy_step(tab, x, y, start, noise, rate):
+    """Check the one step of gradient descent of a tab in NumPy, and that it evaluated without noise."""
+    value, grads = value_and_grads(tab.net, start, x, y, noise=noise)
+    assert tab.run.losses == pytest.approx([value], abs=1e-12)
+    assert_agree(tab.run.params, {name: start[name] - rate * grads[name] for name in start}, 1e-12)
+    assert_evaluated_without_noise(tab, tab.net, tab.run.params)

@@ -11,35 +11,33 @@ from reglib.noise.affine import Noise
 from reglib.noise.kinds import Gaussian
 from reglib.train.technique import value_and_grads
 from tests import statistical
-from tests.cards.harness import run
+from tests.cards.harness import (
+    assert_agree,
+    assert_evaluated_without_noise,
+    assert_took_a_noisy_step,
+    from_torch,
+    keras_layer,
+    named,
+    run,
+    torch_step,
+)
 
 torch_tab, keras_tab, numpy_tab = run("variants/gaussian")
-NET, ORDER = numpy_tab.net, ("w1", "b1", "w2", "b2")
-
-
-def as_reglib(weights):
-    return {name: np.asarray(w, float) for name, w in zip(ORDER, weights, strict=True)}
-
-
-def from_torch(tensors):
-    return as_reglib([tensor.detach().numpy().T for tensor in tensors])
-
-
-def keras_layer():
-    return next(layer for layer in keras_tab.net.layers if isinstance(layer, keras.layers.GaussianDropout))
+NET = numpy_tab.net
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_layers_agree_on_the_same_noise(dtype):
     h, grad = np.random.default_rng(1).normal(size=(2, 50, 32)).astype(dtype)
-    theirs = keras.layers.GaussianDropout.from_config(keras_layer().get_config() | {"dtype": np.dtype(dtype).name})
-    replay.noise_parity(numpy_tab.noisy.noise["hidden1"], h, grad, torch_tab.net[2], theirs)
+    theirs = torch_tab.net[2], keras_layer(keras_tab.net, keras.layers.GaussianDropout, dtype)
+    replay.noise_parity(numpy_tab.noisy.noise["hidden1"], h, grad, *theirs)
 
 
 def test_the_noise_in_all_tabs_has_the_variance_of_dropout():
+    layer = keras_layer(keras_tab.net, keras.layers.GaussianDropout, np.float32)
     for drawn in (
         torch_tab.net[2].draw(torch.ones(400, 400, dtype=torch.float64)).numpy(),
-        np.asarray(keras_layer()(np.ones((400, 400), np.float32), training=True), float),
+        np.asarray(layer(np.ones((400, 400), np.float32), training=True), float),
         Gaussian(0.5).draw(np.random.default_rng(2), (400, 400)).gain,
     ):
         statistical.assert_mean(drawn.ravel(), 1, 1)
@@ -49,19 +47,9 @@ def test_the_noise_in_all_tabs_has_the_variance_of_dropout():
 def test_torch_whole_step_on_its_own_noise():
     net, x, y = torch_tab.net, torch_tab.x, torch_tab.y
     assert isinstance(net[2], GaussianDropout)
-    params = from_torch(net.parameters())
-    net.train()
-    try:
-        torch.manual_seed(3)
-        gain = net[2](torch.ones(50, 32)).double().numpy()
-        torch.manual_seed(3)
-        grads = torch.autograd.grad(torch.nn.functional.cross_entropy(net(x), y), list(net.parameters()))
-    finally:
-        net.eval()
-    noise = {"hidden1": Noise(gain)}
-    mine = value_and_grads(NET, params, x.double().numpy(), y.numpy(), noise=noise)[1]
-    for name, theirs in from_torch(grads).items():
-        np.testing.assert_allclose(theirs, mine[name], rtol=0, atol=1e-6, err_msg=name)
+    gain, _, theirs = torch_step(net, net[2], torch.ones(50, 32), x, y)
+    noise, params = {"hidden1": Noise(gain)}, from_torch(net.parameters())
+    assert_agree(theirs, value_and_grads(NET, params, x.double().numpy(), y.numpy(), noise=noise)[1])
 
 
 def test_the_gradients_in_torch_are_those_of_noise():
@@ -73,10 +61,8 @@ def test_the_gradients_in_torch_are_those_of_noise():
 
 def test_torch_and_keras_evaluate_without_noise():
     assert not torch_tab.net.training
-    logits = NET.logits(from_torch(torch_tab.net.parameters()), torch_tab.x.double().numpy())
-    np.testing.assert_array_equal(torch_tab.prediction, logits.argmax(axis=1))
-    logits = NET.logits(as_reglib(keras_tab.net.get_weights()), np.asarray(keras_tab.x, float))
-    np.testing.assert_array_equal(keras_tab.prediction, logits.argmax(axis=1))
+    assert_evaluated_without_noise(torch_tab, NET, from_torch(torch_tab.net.parameters()))
+    assert_evaluated_without_noise(keras_tab, NET, named(keras_tab.net.get_weights()))
 
 
 def test_numpy_trained_with_noise_and_evaluates_without():
@@ -84,8 +70,4 @@ def test_numpy_trained_with_noise_and_evaluates_without():
     x, y = rng.standard_normal((50, 64)), rng.integers(10, size=50)
     start = NET.init(rng)
     noise = {"hidden1": Gaussian(0.5).draw(rng, (50, 32))}
-    value, grads = value_and_grads(NET, start, x, y, noise=noise)
-    assert numpy_tab.run.losses == pytest.approx([value], abs=1e-12)
-    for name in ORDER:
-        np.testing.assert_allclose(numpy_tab.run.params[name], start[name] - 0.05 * grads[name], atol=1e-12)
-    np.testing.assert_array_equal(numpy_tab.prediction, NET.logits(numpy_tab.run.params, x).argmax(axis=1))
+    assert_took_a_noisy_step(numpy_tab, x, y, start, noise, 0.05)

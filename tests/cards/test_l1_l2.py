@@ -11,10 +11,10 @@ from reglib.nets.mlp import MLP
 from reglib.train import loop, optim
 from reglib.train.technique import Technique, value_and_grads
 from reglib.weights.penalties import L1
-from tests.cards.harness import run, tabs
+from tests.cards.harness import NAMES, assert_agree, assert_evaluated_without_noise, from_torch, named, run, tabs
 
 torch_tab, keras_tab, numpy_tab = run("penalties/l1-l2")
-NET, ORDER, RATE, L1_STRENGTH, L2_STRENGTH = numpy_tab.net, ("w1", "b1", "w2", "b2"), 0.1, 1e-3, 1e-4
+NET, RATE, L1_STRENGTH, L2_STRENGTH = numpy_tab.net, 0.1, 1e-3, 1e-4
 
 
 def one_step(params, x, y):
@@ -29,17 +29,8 @@ def one_step(params, x, y):
     return loss, new
 
 
-def as_reglib(weights):
-    return {name: np.asarray(w, float) for name, w in zip(ORDER, weights, strict=True)}
-
-
-def from_torch(tensors):
-    return as_reglib([tensor.detach().numpy().T for tensor in tensors])
-
-
 def assert_same(mine, theirs, tolerance):
-    for name in ORDER:
-        np.testing.assert_allclose(theirs[name], mine[name], rtol=0, atol=tolerance, err_msg=name)
+    assert_agree(theirs, mine, tolerance)
     # As many exact zeros, but for entries whose distance from the threshold is rounding.
     assert abs(np.sum(mine["w1"] == 0) - np.sum(theirs["w1"] == 0)) <= (0 if tolerance < 1e-9 else 2)
 
@@ -70,7 +61,7 @@ def test_torch_takes_the_same_step_as_by_hand(dtype, tolerance):
     try:
         net.to(kind)
         with torch.no_grad():
-            for w, name in zip(net.parameters(), ORDER, strict=True):
+            for w, name in zip(net.parameters(), NAMES, strict=True):
                 w.copy_(torch.from_numpy(params[name].T))
         sgd.zero_grad()
         torch.nn.functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(y)).backward()
@@ -92,8 +83,7 @@ def test_the_tab_in_torch_spares_biases_and_predicts():
     assert [tuple(w.shape) for w in spared["params"]] == [(32,), (10,)]
     assert (decayed["weight_decay"], spared["weight_decay"]) == (2 * L2_STRENGTH, 0)
     assert {group["lr"] for group in torch_tab.sgd.param_groups} == {RATE}
-    logits = NET.logits(from_torch(torch_tab.net.parameters()), torch_tab.x.double().numpy())
-    np.testing.assert_array_equal(torch_tab.prediction, logits.argmax(axis=1))
+    assert_evaluated_without_noise(torch_tab, NET, from_torch(torch_tab.net.parameters()))
 
 
 def test_the_tab_in_torch_takes_the_step():
@@ -120,11 +110,11 @@ def test_keras_takes_the_same_step_as_by_hand(dtype, tolerance):
     try:
         net.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         net.build((50, 64))
-        net.set_weights([params[name] for name in ORDER])
+        net.set_weights([params[name] for name in NAMES])
         reported = net.fit(x, y, batch_size=50, verbose=0).history["loss"]
     finally:
         keras.config.set_floatx(usual)
-    theirs = as_reglib(net.get_weights())
+    theirs = named(net.get_weights())
     start = {name: w.astype(float) for name, w in params.items()}
     loss, mine = one_step(start, x, y)
     squares = sum(np.sum(start[name] ** 2) for name in ("w1", "w2"))
@@ -135,8 +125,7 @@ def test_keras_takes_the_same_step_as_by_hand(dtype, tolerance):
 
 
 def test_keras_predicts_without_a_penalty():
-    logits = NET.logits(as_reglib(keras_tab.net.get_weights()), np.asarray(keras_tab.x, float))
-    np.testing.assert_array_equal(keras_tab.prediction, logits.argmax(axis=1))
+    assert_evaluated_without_noise(keras_tab, NET, named(keras_tab.net.get_weights()))
 
 
 def test_repeated_steps_leave_the_first_layer_sparse():

@@ -7,16 +7,10 @@ import torch
 
 from regbook import replay
 from reglib.noise.kinds import Bernoulli
-from reglib.train.technique import value_and_grads
-from tests.cards.harness import run
+from tests.cards.harness import assert_took_a_noisy_step, keras_layer, run
 
 torch_tab, keras_tab, numpy_tab = run("variants/spatial")
 NET = numpy_tab.net
-
-
-def keras_layer(dtype="float32"):
-    layer = next(layer for layer in keras_tab.net.layers if isinstance(layer, keras.layers.SpatialDropout2D))
-    return type(layer).from_config(layer.get_config() | {"dtype": dtype})
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -24,7 +18,8 @@ def test_the_layers_agree_on_the_same_mask(dtype):
     maps, grad = np.random.default_rng(1).normal(size=(2, 50, 8, 8, 8)).astype(dtype)
     kind = numpy_tab.channels.noise["maps1"]
     assert kind == Bernoulli(0.1, (-3, -2))
-    replay.noise_parity(kind, maps, grad, torch_tab.maps[2], keras_layer(np.dtype(dtype).name))
+    theirs = torch_tab.maps[2], keras_layer(keras_tab.net, keras.layers.SpatialDropout2D, dtype)
+    replay.noise_parity(kind, maps, grad, *theirs)
 
 
 def test_torch_drops_whole_channels_in_training():
@@ -72,8 +67,4 @@ def test_numpy_trained_under_noise_and_evaluates_without():
     x, y = rng.random((50, 8, 8, 1)), rng.integers(10, size=50)
     start = NET.init(rng)
     noise = {"maps1": Bernoulli(0.1, (-3, -2)).draw(rng, (50, 8, 8, 8))}
-    value, grads = value_and_grads(NET, start, x, y, noise=noise)
-    assert numpy_tab.run.losses == pytest.approx([value], abs=1e-12)
-    for name, grad in grads.items():
-        np.testing.assert_allclose(numpy_tab.run.params[name], start[name] - 0.05 * grad, atol=1e-12)
-    np.testing.assert_array_equal(numpy_tab.prediction, NET.logits(numpy_tab.run.params, x).argmax(axis=1))
+    assert_took_a_noisy_step(numpy_tab, x, y, start, noise, 0.05)

@@ -9,22 +9,18 @@ from regbook import replay
 from reglib.layers.activations import softmax
 from reglib.noise.affine import Noise
 from reglib.noise.kinds import Bernoulli
-from tests.cards.harness import run
+from tests.cards.harness import from_torch, named, run
 
 TABS = run("beyond/two-masks")
 torch_tab, keras_tab, numpy_tab = TABS
-NET, ORDER, PASSES = numpy_tab.net, ("w1", "b1", "w2", "b2"), 50
+NET, PASSES = numpy_tab.net, 50
 
 
 def params(tab):
     """Return a tab's weights in reglib's layout, as float64."""
     if tab is numpy_tab:
         return tab.params
-    if tab is torch_tab:
-        found = [tensor.detach().numpy().T for tensor in tab.net.parameters()]
-    else:
-        found = tab.net.get_weights()
-    return {name: np.asarray(w, float) for name, w in zip(ORDER, found, strict=True)}
+    return from_torch(tab.net.parameters()) if tab is torch_tab else named(tab.net.get_weights())
 
 
 def array(values):

@@ -11,19 +11,11 @@ from regkit.keras import LearnedGaussianDropout as KerasLayer
 from regkit.torch import LearnedGaussianDropout as TorchLayer
 from reglib.nets import variational
 from reglib.noise.kinds import Gaussian
-from tests.cards.harness import run, tabs
+from tests.cards.harness import assert_agree, from_torch, named, run, tabs
 
 torch_tab, keras_tab, numpy_tab = run("variants/variational")
 NET, ORDER = numpy_tab.net, ("w1", "b1", "log_alpha1", "w2", "b2")
 PLAIN = tuple(NET.names())
-
-
-def as_reglib(weights):
-    return {name: np.asarray(w, float) for name, w in zip(ORDER, weights, strict=True)}
-
-
-def from_torch(tensors):
-    return as_reglib([tensor.detach().numpy().T for tensor in tensors])
 
 
 def logits(params, x):
@@ -55,19 +47,19 @@ def test_torch_whole_step_on_its_own_noise():
     epsilon = names["noise"].draw(torch.empty(50, 32)).double().numpy()
     torch.set_rng_state(state)
     exec("net.train()" + after, names)
-    params, x, y = from_torch(names["net"].parameters()), names["x"].double().numpy(), names["y"].numpy()
+    params, x, y = from_torch(names["net"].parameters(), ORDER), names["x"].double().numpy(), names["y"].numpy()
     params = {name: params[name] for name in (*PLAIN, "log_alpha1")}
     mine = variational.loss_and_grads(NET, params, x, y, [epsilon], examples=50)[1]
-    for name, theirs in from_torch([tensor.grad for tensor in names["net"].parameters()]).items():
-        np.testing.assert_allclose(theirs, mine[name], rtol=0, atol=2e-6, err_msg=name)
+    theirs = from_torch([tensor.grad for tensor in names["net"].parameters()], ORDER)
+    assert_agree(theirs, {name: mine[name] for name in ORDER}, 2e-6)
     assert abs(mine["log_alpha1"][0]) > 0.1
 
 
 def test_torch_and_keras_evaluate_without_noise():
     assert not torch_tab.net.training
-    mine = logits(from_torch(torch_tab.net.parameters()), torch_tab.x.double().numpy())
+    mine = logits(from_torch(torch_tab.net.parameters(), ORDER), torch_tab.x.double().numpy())
     np.testing.assert_array_equal(torch_tab.prediction, mine.argmax(axis=1))
-    mine = logits(as_reglib(keras_tab.net.get_weights()), np.asarray(keras_tab.x, float))
+    mine = logits(named(keras_tab.net.get_weights(), ORDER), np.asarray(keras_tab.x, float))
     np.testing.assert_array_equal(keras_tab.prediction, mine.argmax(axis=1))
 
 
@@ -85,6 +77,5 @@ def test_numpy_trained_with_noise_and_evaluates_without():
     start = variational.start(NET.init(rng), 0.5)
     value, grads = variational.loss_and_grads(NET, start, x, y, [rng.standard_normal((50, 32))], examples=50)
     assert numpy_tab.run.losses == pytest.approx([value], abs=1e-12)
-    for name in ORDER:
-        np.testing.assert_allclose(numpy_tab.run.params[name], start[name] - 0.05 * grads[name], atol=1e-12)
+    assert_agree(numpy_tab.run.params, {name: start[name] - 0.05 * grads[name] for name in ORDER}, 1e-12)
     np.testing.assert_array_equal(numpy_tab.prediction, logits(numpy_tab.run.params, x).argmax(axis=1))

@@ -8,21 +8,13 @@ import torch
 from regbook import replay
 from reglib.train.optim import AdamW
 from reglib.train.technique import value_and_grads
-from tests.cards.harness import run
+from tests.cards.harness import from_torch, named, run
 
 torch_tab, keras_tab, numpy_tab = run("penalties/weight-decay")
 # The parameters of the networks with a normalization, in the order of both frameworks, by the names of reglib.
 NAMES = ("w1", "b1", "gain", "shift", "w2", "b2")
 SHAPES = {"w1": (64, 128), "b1": (128,), "gain": (128,), "shift": (128,), "w2": (128, 10), "b2": (10,)}
 RATE, DECAY = 1e-3, 0.1
-
-
-def in_reglib(arrays):
-    return {name: np.asarray(array, float) for name, array in zip(NAMES, arrays, strict=True)}
-
-
-def from_torch(tensors):
-    return in_reglib([tensor.detach().numpy().T for tensor in tensors])
 
 
 def before_the_step(now, gradients, epsilon):
@@ -50,8 +42,8 @@ def test_torch_took_one_step_and_cleared_the_gradients():
     assert all(w.grad is None for w in parameters)
     # Gains started at 1 and shifts at 0: what they have moved is Adam's first step, without decay.
     state = torch_tab.optimizer.state
-    gradients = from_torch([state[w]["exp_avg"] / 0.1 for w in parameters])
-    start = before_the_step(from_torch(parameters), gradients, 1e-8)
+    gradients = from_torch([state[w]["exp_avg"] / 0.1 for w in parameters], NAMES)
+    start = before_the_step(from_torch(parameters, NAMES), gradients, 1e-8)
     np.testing.assert_allclose(start["gain"], 1, atol=1e-6)
     np.testing.assert_allclose(start["shift"], 0, atol=1e-6)
     assert np.abs(gradients["gain"]).max() > 1e-4
@@ -81,8 +73,8 @@ def test_keras_decays_matrices_alone():
 def test_keras_took_one_step_from_gains_of_one():
     optimizer = keras_tab.optimizer
     assert int(optimizer.iterations) == 1
-    gradients = in_reglib([np.asarray(m, float) / 0.1 for m in optimizer._momentums])
-    now = in_reglib([v.numpy() for v in keras_tab.net.trainable_variables])
+    gradients = named([np.asarray(m, float) / 0.1 for m in optimizer._momentums], NAMES)
+    now = named([v.numpy() for v in keras_tab.net.trainable_variables], NAMES)
     # Keras adds epsilon before the correction: at the first step it counts sqrt(1000) times.
     start = before_the_step(now, gradients, 1e-7 * np.sqrt(1000))
     np.testing.assert_allclose(start["gain"], 1, atol=1e-6)

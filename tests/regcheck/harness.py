@@ -7,9 +7,7 @@ chapter = Chapter("penalties/l1-l2.ipynb", l1_l2)
 WRONG = {"soft_threshold": [(lambda w, t: w - t * np.sign(w), "change sign"), ...], ...}
 EQUIVALENT = {"strongest": {"return np.max(np.abs(X.T @ -y)) / len(y)": "the sizes are the same"}}
 
-(
-    test_solutions, test_wrong_answers, test_unanswered, test_forms, test_mutants, test_messages
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 A wrong answer is a function, or the value that stands in the reader's cell. The fragment is a piece of its message.
 A mutant is named by the lines that differ from the solution; ``...`` stands for any text, so that one entry may cover
@@ -148,7 +146,7 @@ class Chapter:
         return re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL) + self.code_cell(name)
 
     def tests(self, wrong, equivalent=None):
-        """Return six parametrized tests.
+        """Return six parametrized tests, as a class that pytest finds.
 
         Solutions pass; wrong answers fail with their message; blanks are blanks; solutions pass in other types and
         forms; their mutants fail, but for those that are no change; no message holds the answer, and each is said.
@@ -209,4 +207,5 @@ class Chapter:
             unsaid = leaks.unsaid(sys.modules[self.exercises[name].__module__], name, said)
             assert not unsaid, f"messages that no wrong answer gets: {unsaid}"
 
-        return test_solutions, test_wrong_answers, test_unanswered, test_forms, test_mutants, test_messages
+        tests = (test_solutions, test_wrong_answers, test_unanswered, test_forms, test_mutants, test_messages)
+        return type("TestExercises", (), {test.__name__: staticmethod(test) for test in tests})

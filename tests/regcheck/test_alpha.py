@@ -79,14 +79,7 @@ WRONG = {
 
 EQUIVALENT = {"strength": {"odds = 0.3 / 0.7 / 4.1": "the same to the three decimals that are asked for"}}
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_three_decimals_are_asked_for():

@@ -91,14 +91,7 @@ EQUIVALENT = {
     },
 }
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_given_port_has_all_three_bugs():

@@ -102,11 +102,4 @@ EQUIVALENT = {
     },
 }
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)

@@ -153,14 +153,7 @@ EQUIVALENT = {
     "step": {"i, f, g, o = np.split(a, 4, axis=1)": "of two axes, the second is the last"},
 }
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_bug_hunt_begins_with_two_bugs():

@@ -112,14 +112,7 @@ EQUIVALENT = {
     "weight": {"return (grad[:, :, None] * noisy).sum(axis=(1, 0))": "the order does not matter"},
 }
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_two_digits_are_enough_for_the_same_strength():

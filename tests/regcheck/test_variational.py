@@ -104,14 +104,7 @@ EQUIVALENT = {
     },
 }
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_each_mended_bug_alone_is_not_enough():

@@ -147,14 +147,7 @@ WRONG = {
 
 EQUIVALENT = {}
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_half_life_may_be_rounded_or_approximated_but_not_miscounted():

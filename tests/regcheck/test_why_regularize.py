@@ -188,14 +188,7 @@ EQUIVALENT = {
     },
 }
 
-(
-    test_solutions,
-    test_wrong_answers,
-    test_unanswered,
-    test_forms,
-    test_mutants,
-    test_messages,
-) = chapter.tests(WRONG, EQUIVALENT)
+TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
 def test_the_bug_hunt_has_all_three_mistakes():

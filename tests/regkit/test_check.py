@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from regkit.torch import _check
+from regkit import _check
 from tests.conftest import exactly
 
 
