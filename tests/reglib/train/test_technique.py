@@ -5,9 +5,7 @@ from dataclasses import FrozenInstanceError, dataclass
 import numpy as np
 import pytest
 
-from regbook.datasets import digits
 from reglib.layers.cells import GRU, LSTM
-from reglib.nets.mlp import MLP
 from reglib.nets.sequence import Sequence
 from reglib.noise import masks, places
 from reglib.noise.affine import Noise
@@ -17,18 +15,9 @@ from reglib.train.optim import SGD, Adam, AdamW
 from reglib.train.technique import State, Technique, start, step, value_and_grads
 from reglib.weights.penalties import L1, L2, GroupLasso
 from tests.conftest import exactly
+from tests.reglib.train.common import NET, X, Y, params, rng
 
-NET = MLP((64, 8, 10))
-X, Y = digits().x[:40], digits().y[:40]
 OPTIMIZERS = [SGD(0.1), SGD(0.1, momentum=0.9, nesterov=True), Adam(0.01), AdamW(0.01, weight_decay=0.1)]
-
-
-def rng(seed=5):
-    return np.random.default_rng(seed)
-
-
-def params(replicas=()):
-    return NET.init(rng(1), replicas=replicas)
 
 
 def take(technique, optimizer=None, p=None, batch=(X, Y), r=None, count=1, net=NET, **options):

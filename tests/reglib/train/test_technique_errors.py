@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from regbook.datasets import digits
 from reglib.nets.convnet import ConvNet
 from reglib.nets.mlp import MLP
 from reglib.noise.kinds import Bernoulli
@@ -11,17 +10,7 @@ from reglib.train.optim import SGD, Adam, AdamW
 from reglib.train.technique import Technique, start, step
 from reglib.weights.penalties import L1, L2
 from tests.conftest import exactly
-
-NET = MLP((64, 8, 10))
-X, Y = digits().x[:40], digits().y[:40]
-
-
-def rng(seed=5):
-    return np.random.default_rng(seed)
-
-
-def params(replicas=()):
-    return NET.init(rng(1), replicas=replicas)
+from tests.reglib.train.common import NET, X, Y, params, rng
 
 
 def take(technique, r=None):

@@ -5,27 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from regbook.datasets import digits
 from reglib import gradcheck
-from reglib.nets.mlp import MLP
 from reglib.noise.kinds import Bernoulli
 from reglib.train.loop import EarlyStopping, train
 from reglib.train.optim import SGD
 from reglib.train.technique import Technique, start, step, value_and_grads
 from reglib.weights.parameters import each
 from tests.conftest import exactly
+from tests.reglib.train.common import NET, X, Y, params, rng
 
 RATE = 0.2
-NET = MLP((64, 8, 10))
-X, Y = digits().x[:40], digits().y[:40]
-
-
-def rng(seed=5):
-    return np.random.default_rng(seed)
-
-
-def params(replicas=()):
-    return NET.init(rng(1), replicas=replicas)
 
 
 def take(technique, p=None, r=None, count=1):
