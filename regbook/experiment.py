@@ -15,7 +15,7 @@ import numpy as np
 
 from reglib._validate import float_array, integer, number, one_of
 
-VERDICTS = ("supported", "not supported", "inconclusive")
+VERDICTS = ("supported", "contradicted", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Comparison:
     Attributes
     ----------
     claim, verdict : str
-        What was claimed, and one of "supported", "not supported", "inconclusive".
+        What was claimed, and one of "supported", "contradicted", "inconclusive".
     arms : (str, str)
         The names of a and b.
     better : {"lower", "higher"}
@@ -196,7 +196,7 @@ def paired(
     The verdict counts a gain, a difference in the direction that is better:
 
     - "supported" when both intervals lie above ``smallest`` (0 by default);
-    - "not supported" when both lie below it;
+    - "contradicted" when both lie below it;
     - "inconclusive" otherwise.
 
     Parameters
@@ -345,7 +345,7 @@ def _verdict(intervals, better, smallest):
     if all(low > smallest for low, _ in gains):
         return "supported"
     if all(high < smallest for _, high in gains):
-        return "not supported"
+        return "contradicted"
     return "inconclusive"
 
 

@@ -4,7 +4,6 @@ Everything here returns an object that renders itself: as HTML or Markdown on
 the site, in Jupyter and in Colab, and as plain text elsewhere.
 """
 
-import ast
 import html
 import inspect
 import re
@@ -12,6 +11,7 @@ import textwrap
 
 import numpy as np
 
+from regbook._source import without_checks, without_docstrings
 from reglib._validate import number
 
 
@@ -29,14 +29,16 @@ class Source:
         return f"{fence}python\n{self.text}\n{fence}"
 
 
-def show_source(*objects, docstring=False):
-    """Show the source of functions, classes or methods, as it runs.
+def show_source(*objects, docstring=False, checks=False):
+    """Show the source of functions, classes or methods: the code that runs, without what the page says in words.
 
     Parameters
     ----------
     *objects : functions, classes or methods
     docstring : bool
         Keep the docstrings. By default they are left out, since the page explains.
+    checks : bool
+        Keep the checks of arguments. By default they are left out, and a comment says so.
 
     Returns
     -------
@@ -48,32 +50,19 @@ def show_source(*objects, docstring=False):
     TypeError
         If an object has no Python source.
     """
-    texts = []
+    texts, left_out = [], False
     for thing in objects:
         try:
             text = textwrap.dedent(inspect.getsource(thing)).strip()
         except (OSError, TypeError) as error:
             raise TypeError(f"objects must have Python source code, got {thing!r}") from error
-        texts.append(text if docstring else _without_docstrings(text))
+        text = text if docstring else without_docstrings(text)
+        plain = text if checks else without_checks(text)
+        left_out |= plain != text
+        texts.append(plain)
+    if left_out:
+        texts[-1] += "\n\n# Checks of arguments are left out here."
     return Source("\n\n\n".join(texts))
-
-
-def _without_docstrings(text):
-    """Return Python source without the docstrings of its functions and classes."""
-    lines = text.splitlines()
-    drop = set()
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(node.body) < 2:
-            continue
-        first, second = node.body[:2]
-        after = first.end_lineno or first.lineno
-        alone = not lines[first.lineno - 1][: first.col_offset].strip() and after < second.lineno
-        if ast.get_docstring(node) is not None and alone:
-            drop |= set(range(first.lineno - 1, after))
-            while not lines[after].strip():
-                drop.add(after)
-                after += 1
-    return "\n".join(line for index, line in enumerate(lines) if index not in drop)
 
 
 class Table:

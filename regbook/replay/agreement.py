@@ -12,7 +12,8 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 
 @dataclass(frozen=True, eq=False)
 class Parity:
-    """Differences that passed, which show as a table; made by `agree`. ``one | other`` puts two in one table.
+    """Differences that passed, which show as a table; made by `agree`. ``one | other`` puts two in one table; the other
+    may be a training run, too.
 
     Attributes
     ----------
@@ -25,6 +26,7 @@ class Parity:
 
     def __or__(self, other):
         """Return both in one; a quantity that stands in both must belong to different frameworks."""
+        other = getattr(other, "parity", other)  # a training run's
         if not isinstance(other, Parity):
             return NotImplemented
         rows = dict(self.rows)

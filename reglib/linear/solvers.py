@@ -131,7 +131,7 @@ def l1_max(X, y, fit_intercept=True):
     ``X^T y / N`` lies in ``l1 * [-1, 1]^D``, the subgradients of ``l1 * sum(|w|)``
     at 0. So it is one as soon as no entry of ``X^T y / N`` is larger than l1.
     """
-    X, y, _, _ = _center(*_data(X, y), fit_intercept)
+    X, y, _, _ = _center(*_checked_data(X, y), fit_intercept)
     return np.abs(moments(X, y).moment).max(axis=-1)
 
 
@@ -165,7 +165,7 @@ def ridge(X, y, l2, fit_intercept=True):
     array([[2. ],
            [0.5]])
     """
-    X, y = _data(X, y, batches=False)
+    X, y = _checked_data(X, y, batches=False)
     l2 = number("l2", l2, low=0, replicas=True)
     centered, target, x_mean, y_mean = _center(X, y, fit_intercept)
     left, s, right = np.linalg.svd(centered, full_matrices=False)
@@ -228,7 +228,7 @@ def fista(
     TypeError, ValueError
         If an argument is not as described.
     """
-    X, y = _data(X, y)
+    X, y = _checked_data(X, y)
     _check_penalty(penalty, (L1, L2, ElasticNet, GroupLasso), X.shape[:-2])
     limits = Limits("fista", tolerance, max_iter, check_every, progress)
     start, restart = _start(start, X), boolean("restart", restart)
@@ -279,7 +279,7 @@ def coordinate_descent(
     ConvergenceError, TypeError, ValueError
         As for `fista`.
     """
-    X, y = _data(X, y, batches=False)
+    X, y = _checked_data(X, y, batches=False)
     _check_penalty(penalty, (L1, L2, ElasticNet), ())
     limits = Limits(
         "coordinate descent", tolerance, max_iter, check_every, progress
@@ -346,7 +346,7 @@ def path(
            [0.5 ],
            [1.25]])
     """
-    X, y = _data(X, y, batches=False)
+    X, y = _checked_data(X, y, batches=False)
     number("l1_ratio", l1_ratio, low=0, high=1)
     count("n_strengths", n_strengths)
     number("smallest", smallest, low=0, high=1, low_open=True, high_open=True)
@@ -412,7 +412,7 @@ def _grid(largest, l1_ratio, n_strengths, smallest):
     return np.geomspace(1, smallest, n_strengths) * largest / l1_ratio
 
 
-def _data(X, y, batches=True):
+def _checked_data(X, y, batches=True):
     X, y = float_array("X", X), float_array("y", y)
     if X.ndim != 2 and not (batches and X.ndim == 3):
         raise ValueError(

@@ -58,7 +58,7 @@ def bernoulli(rng, shape, rate):
         the probability to keep: 1 - rate.
     """
     several = generators("rng", rng)
-    shape, rate = _shape(shape), _rate(rate)
+    shape, rate = _checked_shape(shape), _checked_rate(rate)
     if several is not None:
         return _side_by_side(several, shape, rate)
     whole, rest = _in_bytes(rate)
@@ -130,7 +130,7 @@ def gaussian(rng, shape, rate, *, dtype=np.float64):
     ndarray of floats
     """
     generator("rng", rng)
-    shape, rate = _shape(shape), _rate(rate)
+    shape, rate = _checked_shape(shape), _checked_rate(rate)
     dtype = float_type(dtype)
     std = _per_replica(
         np.sqrt(np.asarray(rate) / (1 - np.asarray(rate))), shape
@@ -160,7 +160,7 @@ def normal(rng, shape, std, *, dtype=np.float64):
     ndarray of floats
     """
     generator("rng", rng)
-    shape, std = _shape(shape), number("std", std, low=0, replicas=True)
+    shape, std = _checked_shape(shape), number("std", std, low=0, replicas=True)
     dtype = float_type(dtype)
     std = _per_replica(np.asarray(std), shape, "std").astype(dtype)
     noise = rng.standard_normal(shape, dtype=dtype)
@@ -183,7 +183,7 @@ def noise_shape(shape, shared):
     -------
     tuple of int
     """
-    shape = _shape(shape)
+    shape = _checked_shape(shape)
     named = axes("shared", shared)
     if any(not -len(shape) <= axis < len(shape) for axis in named):
         raise ValueError(
@@ -241,7 +241,7 @@ def probabilities(masks, rate):
         raise TypeError(
             f"masks must be an array of bool, (..., n); got {masks.dtype} of shape {masks.shape}"
         )
-    rate = np.asarray(_rate(rate))
+    rate = np.asarray(_checked_rate(rate))
     if rate.shape not in ((), masks.shape[-1:]):
         raise ValueError(
             f"rate must be a number or have shape {masks.shape[-1:]}, one a unit; got {rate.shape}"
@@ -249,12 +249,12 @@ def probabilities(masks, rate):
     return np.where(masks, 1 - rate, rate).prod(axis=-1)
 
 
-def _shape(shape):
+def _checked_shape(shape):
     """Return a shape as a tuple of lengths that are at least 0."""
     return integers("shape", shape, low=0)
 
 
-def _rate(rate):
+def _checked_rate(rate):
     """Return a drop rate, or one a replica, in [0, 1)."""
     return number("rate", rate, low=0, high=1, high_open=True, replicas=True)
 

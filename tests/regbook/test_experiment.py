@@ -75,8 +75,8 @@ def test_the_interval_is_of_the_differences_not_of_the_arms():
     ("gain", "better", "verdict"),
     [
         (2.0, "higher", "supported"),
-        (2.0, "lower", "not supported"),
-        (-2.0, "higher", "not supported"),
+        (2.0, "lower", "contradicted"),
+        (-2.0, "higher", "contradicted"),
         (-2.0, "lower", "supported"),
         (0.1, "higher", "inconclusive"),
         (-0.1, "higher", "inconclusive"),
@@ -91,7 +91,7 @@ def test_verdicts(gain, better, verdict):
 
 @pytest.mark.parametrize(
     ("gain", "smallest", "verdict"),
-    [(2.0, 1.0, "supported"), (2.0, 1.9, "inconclusive"), (2.0, 3.0, "not supported"), (0.0, 1.0, "not supported")],
+    [(2.0, 1.0, "supported"), (2.0, 1.9, "inconclusive"), (2.0, 3.0, "contradicted"), (0.0, 1.0, "contradicted")],
 )
 def test_the_smallest_gain_that_matters(gain, smallest, verdict):
     assert compare(*arms(gain), smallest=smallest).verdict == verdict
@@ -104,7 +104,7 @@ def test_both_intervals_must_agree():
     assert verdict([(1, 2), (1, 3)], "higher", 0) == "supported"
     assert verdict([(1, 2), (-1, 3)], "higher", 0) == "inconclusive"
     assert verdict([(-2, -1), (-3, 1)], "higher", 0) == "inconclusive"
-    assert verdict([(-2, -1), (-3, -1)], "higher", 0) == "not supported"
+    assert verdict([(-2, -1), (-3, -1)], "higher", 0) == "contradicted"
     assert verdict([(0, 1), (0, 1)], "higher", 0) == "inconclusive"
     assert verdict([(-1, 0), (-1, 0)], "higher", 0) == "inconclusive"
     assert verdict([(-1, 0), (-1, 0)], "lower", 0) == "inconclusive"
@@ -138,7 +138,7 @@ def test_the_result_reads_as_one_sentence():
         f"95% interval [1.532, 2.468], bootstrap {bounds(compare(a, b).bootstrap)}, d_z = 2; higher is better)."
     )
     text = str(compare(a, b, smallest=0.5, confidence=0.99, better="lower"))
-    assert text.startswith("Not supported: a helps (mean difference a - b = 2 over 20 paired seeds, 99% interval [")
+    assert text.startswith("Contradicted: a helps (mean difference a - b = 2 over 20 paired seeds, 99% interval [")
     assert text.endswith(", d_z = 2; lower is better, and a difference below 0.5 does not count).")
 
 

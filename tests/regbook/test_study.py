@@ -309,7 +309,7 @@ def test_comparisons_are_paired():
     assert (comparison.claim, comparison.arms, comparison.n) == ("b against a", ("b", "a"), 20)
     assert comparison.difference == pytest.approx((numbers["b"] - numbers["a"]).mean())
     assert comparison.verdict == "supported"
-    assert found.compare("b", "a", "b helps", smallest=5.0).verdict == "not supported"
+    assert found.compare("b", "a", "b helps", smallest=5.0).verdict == "contradicted"
     assert found.compare("b", "a", "b helps").claim == "b helps"
     with pytest.raises(ValueError, match=exactly("arm must be one of 'a', 'b', 'c'; got 'd'")):
         found.compare("a", "d")

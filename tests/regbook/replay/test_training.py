@@ -162,6 +162,8 @@ def test_runs_show_as_a_table_and_as_a_figure():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("step", "loss")
     assert runs.plot(axis) is axis
     mpl.pyplot.close(axis.figure)
+    both = replay.agree({"output": {"PyTorch": (np.ones(2), np.ones(2))}}) | runs
+    assert list(both.rows) == ["output", "loss of every step", "loss after the last"]
 
 
 def changed(monkeypatch, change):
