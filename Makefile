@@ -7,7 +7,7 @@ VENV := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve bench experiments mutants lint fix clean environment
+.PHONY: help book test serve colab bench experiments mutants lint fix clean environment
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\): *[a-z]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -23,6 +23,10 @@ test: environment  ## set up, build, and run every test
 
 serve: environment  ## show the built site on http://127.0.0.1:8000
 	@$(VENV)/python -m tools.book serve
+
+colab: environment  ## execute the notebooks' plain edition as on Colab (about 3 GB more, long)
+	@$(VENV)/python -m tools.book build
+	@$(VENV)/python -m tools.elsewhere colab
 
 bench: environment  ## time reglib beside PyTorch, Keras and scikit-learn
 	@$(VENV)/python -m bench

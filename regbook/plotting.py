@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.rcsetup import cycler
 
+from regbook import missing
 from regbook.experiment import mean_interval
 from reglib._validate import one_of
 
@@ -79,15 +80,20 @@ STYLE: dict = {
 
 
 def use_style():
-    """Set the book's style for all figures that follow; inside IPython, show them as SVG."""
+    """Set the book's style for all figures that follow; inside IPython, show them as SVG.
+
+    There, too, a cell that needs a package which is not installed says so in one line (`regbook.missing`).
+    """
     plt.rcParams.update(STYLE)
     try:
         from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:
         return
-    if get_ipython() is not None:
+    shell = get_ipython()
+    if shell is not None:
         set_matplotlib_formats("svg", metadata={"Date": None}, bbox_inches=None)
+        missing.skip_cells(shell)
 
 
 def color(role):

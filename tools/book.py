@@ -45,7 +45,7 @@ def serve(options):
 
 def clean(_options):
     """Remove everything that was built; the environment stays."""
-    for folder in ("_build", "_executed", "mutants", ".pytest_cache", ".hypothesis", ".ruff_cache"):
+    for folder in ("_build", "_executed", ".elsewhere", "mutants", ".pytest_cache", ".hypothesis", ".ruff_cache"):
         shutil.rmtree(ROOT / folder, ignore_errors=True)
     return 0
 

@@ -37,6 +37,8 @@ ENVIRONMENT = {
     # TensorFlow: quiet, and the same sums everywhere.
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "0",
+    # A cell whose framework is missing is an error here, and not skipped (`regbook.missing`).
+    "REQUIRE_FRAMEWORKS": "1",
 }
 
 

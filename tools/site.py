@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from bench import report
-from tools import execute, notebooks, packages, reading
+from tools import branch, execute, labels, notebooks, packages, plain, reading
 
 ROOT = notebooks.ROOT
 STAGE = execute.EXECUTED / "site"
@@ -75,8 +75,8 @@ def pages_address(repository):
     return f"https://{match[1].lower()}.github.io/{match[2]}/" if match else ""
 
 
-def staged_config():
-    """Return ``_config.yml`` with what only a build can know."""
+def staged_config(repository=None):
+    """Return ``_config.yml`` with what only a build can know; ``repository`` is another address than the one set."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     config["execute"]["execute_notebooks"] = "off"
     sphinx = config["sphinx"]["config"]
@@ -84,13 +84,22 @@ def staged_config():
     sphinx["html_static_path"] = ["book/_static", "mathjax_static"]
     tables = {"runs_table": runs_table(), "speed_tables": report.markdown(), "times_table": times_table()}
     sphinx["myst_substitutions"] |= tables
-    repository = config["repository"]["url"]
+    repository = config["repository"]["url"] = config["repository"]["url"] if repository is None else repository
+    buttons = ("use_repository_button", "use_issues_button")
+    launch = config.pop("launch_buttons")
     if not repository:  # no address yet, so no button may lead anywhere
-        config.pop("launch_buttons")
-        config["html"].update(dict.fromkeys(("use_repository_button", "use_issues_button"), False))
-    elif pages_address(repository):
+        config["html"].update(dict.fromkeys(buttons, False))
+        return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    # Options of the theme that are set for Sphinx take the place of those that Jupyter Book would make of its own.
+    sphinx["html_theme_options"] |= {key: config["html"][key] for key in buttons} | {
+        "repository_url": repository,
+        "repository_branch": branch.NAME,  # of the theme's buttons, only those of Colab and Binder use it
+        "launch_buttons": launch,
+    }
+    if pages_address(repository):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = pages_address(repository)
         sphinx["extensions"].append("sphinx_sitemap")
+        sphinx["sitemap_url_scheme"] = "{link}"
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
@@ -160,6 +169,9 @@ def build():
             print("error: the site was not built; the warnings above are errors")
             return status or 1
         KEY.write_text(wanted)
+    known = labels.of_site(ROOT, pages_address(notebooks.address()))
+    plain.write(STAGE, HTML, known)
+    branch.write(HTML)
     for path in notebooks.paths():
         print(f"{execute.name_of(path)}: {reading.length(with_outputs(path)).line().strip('*').lower()}")
     print(f"site: {(HTML / 'index.html').as_uri()}")

@@ -116,9 +116,9 @@ def test_the_sites_address_follows_from_the_repositorys(repository, pages):
 def test_buttons_need_an_address():
     config = yaml.safe_load(site.staged_config())
     if notebooks.address():
-        assert config["launch_buttons"]["colab_url"]
+        assert config["sphinx"]["config"]["html_theme_options"]["launch_buttons"]["colab_url"]
     else:
-        assert "launch_buttons" not in config
+        assert "launch_buttons" not in config["sphinx"]["config"]["html_theme_options"]
         assert not config["html"]["use_repository_button"]
         assert not config["html"]["use_issues_button"]
 

@@ -103,13 +103,15 @@ def test_use_style_outside_of_ipython_and_inside(monkeypatch):
     import IPython
     from matplotlib_inline import backend_inline
 
-    asked = []
+    asked, shells = [], []
+    monkeypatch.setattr(plotting.missing, "skip_cells", shells.append)
     monkeypatch.setattr(backend_inline, "set_matplotlib_formats", lambda *a, **k: asked.append((a, k)))
     plotting.use_style()
     assert not asked
-    monkeypatch.setattr(IPython, "get_ipython", object)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: "the shell")
     plotting.use_style()
     assert asked == [(("svg",), {"metadata": {"Date": None}, "bbox_inches": None})]
+    assert shells == ["the shell"]
     monkeypatch.setitem(sys.modules, "matplotlib_inline.backend_inline", None)
     plotting.use_style()
     assert plt.rcParams["svg.hashsalt"] == "reglib"
