@@ -15,86 +15,118 @@ def _regression(rng, n=7, d=3):
     return X, y, rng.normal(0.0, 1.5, d), float(rng.uniform(1, 2)), float(rng.uniform(0.2, 0.9))
 
 
-@exercise("The price of a fit")
-def objective(answer):
-    """J(w, b) = ||y - Xw - b||^2 / (2N) + l2 * sum(w^2)."""
+@exercise("A price on the distance from what you know")
+def towards(answer):
+    """(X^T X + 2 N l2 I)^-1 (X^T y + 2 N l2 w0)."""
     for rng in trials():
-        X, y, w, b, l2 = _regression(rng)
-        r = X @ w + b - y
-        loss, squares, without = np.mean(r**2) / 2, np.sum(w**2), np.mean((r - b) ** 2) / 2
+        X, y, w0, _, l2 = _regression(rng)
+        n, gram, by_data = len(y), X.T @ X, X.T @ y
+
+        def solved(price, pull, gram=gram, by_data=by_data):
+            return np.linalg.solve(gram + price * np.eye(len(gram)), by_data + pull)
+
+        price = 2 * n * l2
         compare(
-            answer(X, y, w, b, l2),
-            loss + l2 * squares,
+            answer(X, y, w0, l2),
+            solved(price, price * w0),
             {
-                "This is the data loss alone; the penalty is missing.": loss,
-                "Your loss is the mean squared error, twice the one asked for. Where does the objective halve?": 2
-                * loss
-                + l2 * squares,
-                "Your loss grows with the number of examples: it sums over them where the objective averages.": np.sum(
-                    r**2
+                "That is ridge regression towards zero: the known coefficients do not occur.": solved(price, 0.0),
+                "At a huge strength your answer goes to zero; it should go to the known coefficients. Their factor is "
+                "not the one that stands beside the identity.": solved(price, l2 * w0),
+                "At a huge strength your answer goes to zero: the 2 of the square is missing beside the known "
+                "coefficients.": solved(price, n * l2 * w0),
+                "At a huge strength your answer goes to zero: the number of examples is missing beside the known "
+                "coefficients.": solved(price, 2 * l2 * w0),
+                "At a huge strength your answer goes to the known coefficients with their signs turned round.": solved(
+                    price, -price * w0
+                ),
+                "Each strength counts half as much as it should. What is the derivative of a square?": solved(
+                    price / 2, price / 2 * w0
+                ),
+                "The loss is a mean over the examples. Multiply by their number, and the price grows with it.": solved(
+                    2 * l2, 2 * l2 * w0
+                ),
+                "You added the known coefficients to a fit of all of y. What do they leave unexplained?": solved(
+                    price, 0.0
                 )
-                / 2
-                + l2 * squares,
-                "You penalize the intercept as well. It only says where the data lie, and goes free.": loss
-                + l2 * (squares + b**2),
-                "Your penalty is the norm itself. The objective has its square, so that a doubled coefficient "
-                "costs four times as much.": loss + l2 * np.sqrt(squares),
-                "Your penalty is half as large as the one asked for. Some authors put a half in front of it; "
-                "this book's strength multiplies the whole sum of squares.": loss + l2 * squares / 2,
-                "Your penalty averages over the coefficients; it should add them up, each at the full price.": loss
-                + l2 * np.mean(w**2),
-                "You subtract the penalty: that rewards large coefficients.": loss - l2 * squares,
-                "Your penalty uses absolute values. That is L1; ridge squares.": loss + l2 * np.abs(w).sum(),
-                "Your predictions leave the intercept out.": without + l2 * squares,
-                "You add the intercept to the targets; it belongs to the predictions.": np.mean((r - 2 * b) ** 2) / 2
-                + l2 * squares,
+                + w0,
+                "That is least squares: the strength has no effect.": solved(0.0, 0.0),
+                "That is the known coefficients as they were; the data have no effect.": w0,
             },
-            "The value is not the objective's. Compute the two terms apart and compare each with the equation.",
+            "This is not the minimum. Put your result into the gradient of the objective: it must vanish.",
         )
 
 
-@exercise("The pull towards zero")
-def gradient(answer):
-    """X^T r / N + 2 l2 w, and the mean of r."""
-    for rng in trials():
-        X, y, w, b, l2 = _regression(rng)
-        r = X @ w + b - y
-        slope, pull, rise = X.T @ r / len(y), 2 * l2 * w, r.mean()
-        grad_w, grad_b = parts(answer(X, y, w, b, l2), (slope + pull, rise))
+@exercise("Choose a strength by cross-validation")
+def choose(answer):
+    """The strength whose fits to the other folds predict best, and the mean squared error of these predictions."""
+    for rng in trials(4):
+        X, y, fold, strengths = _folds(rng)
+        right = _by_folds(X, y, strengths, fold)
+        chosen, error = parts(answer(X, y, strengths, fold), right)
+        expect(np.size(chosen) == np.size(error) == 1, "Return two numbers, the strength and the error.")
+        got = [np.reshape(number, ())[()] for number in (chosen, error)]
+        inside = np.array([np.mean((y - _predicted(X, y, X, l2, X)) ** 2) for l2 in strengths])
+        table = {
+            "You fit to all examples and predict the same ones: that is the training error, and no strength beats none "
+            "in it.": (strengths[int(np.argmin(inside))], inside.min()),
+            "The columns are standardized by all examples, the held-out ones too. That is a leak; take the "
+            "mean and the spread from the other folds.": _by_folds(X, y, strengths, fold, statistics="all"),
+            "The columns are not standardized. The penalty then compares columns of different scale.": _by_folds(
+                X, y, strengths, fold, statistics="none"
+            ),
+            "Each fit saw the fold alone and predicted the others. It should be the other way round.": _by_folds(
+                X, y, strengths, fold, turned=True
+            ),
+            "You averaged the errors of the folds, small and large ones alike. Each example should count once.": (
+                _by_folds(X, y, strengths, fold, average="folds")
+            ),
+            "The error you return is a sum over the examples; a mean is asked for.": (right[0], right[1] * len(y)),
+            "You return the strength with the largest error.": _by_folds(X, y, strengths, fold, pick=np.argmax),
+            "You return the position of the strength in the list, instead of the strength.": (
+                list(strengths).index(right[0]),
+                right[1],
+            ),
+        }
         compare(
-            grad_w,
-            slope + pull,
-            {
-                "The gradient with respect to w is that of the data loss alone. What does the penalty add?": slope,
-                "The penalty pulls half as hard as it should: what is the derivative of a square?": slope + pull / 2,
-                "The data part is too large by the number of examples; the loss is a mean.": len(y) * slope + pull,
-                "The data part is twice too large: the one half in the loss cancels the 2 of the square.": 2 * slope
-                + pull,
-                "The sign of the data part is turned round. Does the loss grow or shrink when a prediction "
-                "that is too high gets higher?": pull - slope,
-                "The whole gradient points the other way: this is the direction of descent.": -slope - pull,
-                "The penalty pushes coefficients away from zero; check its sign.": slope - pull,
-                "The pull of the penalty must grow with the coefficient. Yours has the same size for all: "
-                "that is L1.": slope + l2 * np.sign(w),
-                "You divided the penalty by the number of examples as well; only the loss is a mean.": slope
-                + pull / len(y),
-                "Your predictions leave the intercept out.": X.T @ (r - b) / len(y) + pull,
-            },
-            "The gradient with respect to w is not right. Check it with gradcheck.check_coordinates: "
-            "it names the entry that differs.",
+            got,
+            np.array(right),
+            {message: np.array(wrong) for message, wrong in table.items()},
+            "Not these two numbers. Print the mean squared error for each strength, and count: is each example "
+            "predicted once, by a fit that has not seen it?",
         )
-        compare(
-            grad_b,
-            rise,
-            {
-                "The intercept is not penalized, so the penalty adds nothing to its gradient.": rise + 2 * l2 * b,
-                "grad_b is too large by the number of examples; the loss is a mean.": r.sum(),
-                "grad_b is twice too large: the one half in the loss cancels the 2 of the square.": 2 * rise,
-                "The sign of grad_b is turned round.": -rise,
-                "In grad_b, your predictions leave the intercept out.": rise - b,
-            },
-            "grad_b is not right. How does every residual change when b grows by 1?",
-        )
+
+
+def _folds(rng):
+    """Return inputs of several scales, targets, the fold of each example, of unequal sizes, and strengths."""
+    n, scale = 18, np.array([1.0, 4.0, 0.3, 2.0, 6.0])
+    X = rng.normal(1.0, 1.0, (n, 5)) * scale
+    y = 3.0 + X / scale @ rng.normal(0.0, 1.0, 5) + rng.normal(0.0, 1.5, n)
+    fold = rng.permutation(np.repeat([0, 1, 2], [3, 6, 9]))
+    return X, y, fold, [0.003, 0.03, 0.3, 3.0]
+
+
+def _predicted(X, y, reference, l2, new):
+    """Return a ridge fit's predictions; the columns are standardized by ``reference``, or not if it is None."""
+    mean, spread = (0.0, 1.0) if reference is None else (reference.mean(axis=0), reference.std(axis=0))
+    return solvers.ridge((X - mean) / spread, y, l2).predict((new - mean) / spread)
+
+
+def _by_folds(X, y, strengths, fold, *, statistics="others", turned=False, average="examples", pick=np.argmin):
+    """Return the strength that cross-validation picks and its error, with or without one of the mistakes."""
+    squares = np.zeros((len(strengths), len(y)))
+    errors = np.zeros((len(strengths), 3))
+    for k in range(3):
+        held_out = (fold == k) != turned
+        seen = ~held_out
+        reference = {"others": X[seen], "all": X, "none": None}[statistics]
+        for i, l2 in enumerate(strengths):
+            gap = y[held_out] - _predicted(X[seen], y[seen], reference, l2, X[held_out])
+            squares[i, held_out] += gap**2
+            errors[i, k] = np.mean(gap**2)
+    mean = squares.mean(axis=1) if average == "examples" else errors.mean(axis=1)
+    best = int(pick(mean))
+    return strengths[best], mean[best]
 
 
 @exercise("An infinite price")

@@ -11,21 +11,43 @@ from tests.regcheck.harness import Chapter
 chapter = Chapter("foundations/why-regularize.ipynb", check)
 
 
-def residual(X, y, w, b):
-    return X @ w + b - y
-
-
-def objective(*, loss=lambda r: np.mean(r**2) / 2, penalty=lambda w, b, l2: l2 * np.sum(w**2)):
-    return lambda X, y, w, b, l2: loss(residual(X, y, w, b)) + penalty(w, b, l2)
-
-
-def gradient(*, data=1.0, pull=lambda w, l2, n: 2 * l2 * w, rise=lambda r, b, l2: r.mean()):
-    def answer(X, y, w, b, l2):
-        r = residual(X, y, w, b)
-        factor = data(len(y)) if callable(data) else data
-        return factor * X.T @ r / len(y) + pull(w, l2, len(y)), rise(r, b, l2)
+def towards(*, price=lambda n, l2: 2 * n * l2, pull=lambda n, l2: 2 * n * l2, after=0.0):
+    def answer(X, y, w0, l2):
+        n = len(y)
+        gram = X.T @ X + price(n, l2) * np.eye(len(w0))
+        return np.linalg.solve(gram, X.T @ y + pull(n, l2) * w0) + after * w0
 
     return answer
+
+
+def choose(
+    *, statistics="others", turned=False, mean_of="examples", pick=np.argmin, result=lambda s, i, e, n: (s[i], e)
+):
+    """Cross-validation, with or without each of its mistakes."""
+
+    def answer(X, y, strengths, fold):
+        errors = []
+        for l2 in strengths:
+            each, sizes = [], []
+            for k in np.unique(fold):
+                out = (fold == k) != turned
+                rows = {"others": X[~out], "all": X}.get(statistics)
+                mean, spread = (0.0, 1.0) if rows is None else (rows.mean(axis=0), rows.std(axis=0))
+                fit = solvers.ridge((X[~out] - mean) / spread, y[~out], l2)
+                each.append(np.mean((y[out] - fit.predict((X[out] - mean) / spread)) ** 2))
+                sizes.append(out.sum())
+            total = np.dot(each, sizes) / len(y)
+            errors.append(total if mean_of == "examples" else np.mean(each))
+        best = int(pick(errors))
+        return result(strengths, best, errors[best], len(y))
+
+    return answer
+
+
+def training_error(X, y, strengths, fold):
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    errors = [np.mean((y - solvers.ridge(Z, y, l2).predict(Z)) ** 2) for l2 in strengths]
+    return strengths[int(np.argmin(errors))], min(errors)
 
 
 def squared_bias(predictions, truth):
@@ -64,41 +86,32 @@ def pipeline(*, reference="train", score=0, ones=False, intercept=True, report=1
 
 
 WRONG = {
-    "objective": [
-        (objective(penalty=lambda w, b, l2: 0.0), "the penalty is missing"),
-        (objective(loss=lambda r: np.mean(r**2)), "twice the one asked for"),
-        (objective(loss=lambda r: np.sum(r**2) / 2), "grows with the number of examples"),
-        (objective(penalty=lambda w, b, l2: l2 * (np.sum(w**2) + b**2)), "penalize the intercept"),
-        (objective(penalty=lambda w, b, l2: l2 * np.linalg.norm(w)), "the norm itself"),
-        (objective(penalty=lambda w, b, l2: l2 / 2 * np.sum(w**2)), "half as large"),
-        (objective(penalty=lambda w, b, l2: l2 * np.mean(w**2)), "averages over the coefficients"),
-        (objective(penalty=lambda w, b, l2: -l2 * np.sum(w**2)), "rewards large coefficients"),
-        (objective(penalty=lambda w, b, l2: l2 * np.abs(w).sum()), "That is L1"),
-        (lambda X, y, w, b, l2: objective()(X, y, w, 0.0, l2), "leave the intercept out"),
-        (lambda X, y, w, b, l2: objective()(X, y + 2 * b, w, b, l2), "belongs to the predictions"),
-        (lambda X, y, w, b, l2: 1.0, "Compute the two terms apart"),
-        (lambda X, y, w, b, l2: w, "a single number"),
+    "towards": [
+        (towards(pull=lambda n, l2: 0.0), "ridge regression towards zero"),
+        (towards(pull=lambda n, l2: l2), "not the one that stands beside the identity"),
+        (towards(pull=lambda n, l2: n * l2), "the 2 of the square is missing beside"),
+        (towards(pull=lambda n, l2: 2 * l2), "the number of examples is missing beside"),
+        (towards(pull=lambda n, l2: -2 * n * l2), "signs turned round"),
+        (towards(price=lambda n, l2: n * l2, pull=lambda n, l2: n * l2), "counts half as much"),
+        (towards(price=lambda n, l2: 2 * l2, pull=lambda n, l2: 2 * l2), "a mean over the examples"),
+        (towards(pull=lambda n, l2: 0.0, after=1.0), "What do they leave unexplained"),
+        (towards(price=lambda n, l2: 0.0, pull=lambda n, l2: 0.0), "least squares: the strength has no effect"),
+        (lambda X, y, w0, l2: 1.0 * w0, "the data have no effect"),
+        (lambda X, y, w0, l2: 7.0 + w0, "it must vanish"),
+        (lambda X, y, w0, l2: 1.0, "array of shape (3,)"),
     ],
-    "gradient": [
-        (gradient(pull=lambda w, l2, n: 0 * w), "the data loss alone"),
-        (gradient(pull=lambda w, l2, n: l2 * w), "half as hard"),
-        (gradient(data=lambda n: n), "data part is too large by the number of examples"),
-        (gradient(data=2), "data part is twice too large"),
-        (gradient(data=-1), "sign of the data part"),
-        (gradient(data=-1, pull=lambda w, l2, n: -2 * l2 * w), "direction of descent"),
-        (gradient(pull=lambda w, l2, n: -2 * l2 * w), "pushes coefficients away"),
-        (gradient(pull=lambda w, l2, n: l2 * np.sign(w)), "that is L1"),
-        (gradient(pull=lambda w, l2, n: 2 * l2 * w / n), "divided the penalty"),
-        (gradient(rise=lambda r, b, l2: r.mean() + 2 * l2 * b), "The intercept is not penalized"),
-        (gradient(rise=lambda r, b, l2: r.sum()), "grad_b is too large by the number"),
-        (gradient(rise=lambda r, b, l2: 2 * r.mean()), "grad_b is twice too large"),
-        (gradient(rise=lambda r, b, l2: -r.mean()), "The sign of grad_b"),
-        (gradient(rise=lambda r, b, l2: 7.0), "grad_b is not right"),
-        (lambda X, y, w, b, l2: gradient()(X, y, w, 0.0, l2), "Your predictions leave the intercept out"),
-        (gradient(rise=lambda r, b, l2: r.mean() - b), "In grad_b, your predictions"),
-        (lambda *given: gradient()(*given)[::-1], "another order"),
-        (gradient(pull=lambda w, l2, n: 7.0), "gradcheck.check_coordinates"),
-        (lambda X, y, w, b, l2: 2 * l2 * w, "must be 2 values"),
+    "choose": [
+        (training_error, "that is the training error"),
+        (choose(statistics="all"), "That is a leak"),
+        (choose(statistics=None), "The columns are not standardized"),
+        (choose(turned=True), "the fold alone"),
+        (choose(mean_of="folds"), "Each example should count once"),
+        (choose(result=lambda s, i, e, n: (s[i], n * e)), "a sum over the examples"),
+        (choose(pick=np.argmax), "the largest error"),
+        (choose(result=lambda s, i, e, n: (i, e)), "the position of the strength"),
+        (choose(result=lambda s, i, e, n: (0.5, e)), "Not these two numbers"),
+        (choose(result=lambda s, i, e, n: (np.ones(2), e)), "Return two numbers"),
+        (lambda *given: 1.0, "must be 2 values"),
     ],
     "limit": [("a", "if the intercept were penalized"), ("c", "a coefficient like the others"), ("D", "the other end")],
     "shrinkage": [
@@ -164,10 +177,21 @@ EQUIVALENT = {
         "bias = truth - predictions.mean(axis=0)": "its square is the same",
         "bias = -(predictions.mean(axis=0) - truth)": "its square is the same",
     },
-    "gradient": {"...2 * l2 * w, np.mean(residual).mean())": "a number is its own mean"},
-    "objective": {
-        "residual = y - (X @ w + b)": "its square is the same",
-        "residual = -(X @ w + b - y)": "its square is the same",
+    "choose": {
+        "mean, spread = (..., X[~out].std(axis=0))": SHIFTED,
+        "mean, spread = (X[~out].mean(axis=0), -X[~out].std(axis=0))": "the coefficients change their signs",
+        "mean, spread = (X[~out].mean(axis=0), (-X)[~out].std(axis=0))": "the spread has no sign",
+        "Z = X / spread": SHIFTED,
+        "Z = (X + mean) / spread": SHIFTED,
+        "Z = (X - spread) / spread": SHIFTED,
+        "Z = (X - 0 * mean) / spread": SHIFTED,
+        "Z = (X - np.mean(mean)) / spread": SHIFTED,
+        "Z = (X - -mean) / spread": SHIFTED,
+        "Z = (-X - mean) / spread": "a shift, and the coefficients change their signs",
+        "Z = (mean - X) / spread": "the coefficients change their signs",
+        "Z = -...(X - mean) / spread...": "the coefficients change their signs",
+        "Z = (X - mean) / -spread": "the coefficients change their signs",
+        "errors[i] += np.sum((fit.predict(Z[out]) - y[out]) ** 2)": "its square is the same",
     },
     "pipeline": {
         "best = np.argmin(error[0])": "int only changes the type",
@@ -210,10 +234,30 @@ def test_a_column_of_ones_beside_a_free_intercept_is_harmless():
 
 
 def test_answers_in_other_types_are_welcome():
-    right = gradient()
-    assert check.gradient(lambda *arguments: list(right(*arguments))).ok
+    right = choose()
+    assert check.choose(lambda *arguments: list(right(*arguments))).ok
     assert check.limit(" B ").ok
     assert check.shrinkage(2).ok
+
+
+def test_cross_validation_with_all_strengths_at_once_is_right():
+    def answer(X, y, strengths, fold):
+        errors = 0
+        for k in set(fold.tolist()):
+            seen = fold != k
+            mean, spread = X[seen].mean(axis=0), X[seen].std(axis=0)
+            fits = solvers.ridge((X[seen] - mean) / spread, y[seen], np.array(strengths))
+            errors = errors + ((fits.predict((X[~seen] - mean) / spread) - y[~seen]) ** 2).sum(axis=-1)
+        return strengths[errors.argmin()], errors.min() / y.size
+
+    assert check.choose(answer).ok
+
+
+def test_ridge_of_what_is_left_unexplained_is_right():
+    def answer(X, y, w0, l2):
+        return w0 + solvers.ridge(X, y - X @ w0, l2, fit_intercept=False).coef
+
+    assert check.towards(answer).ok
 
 
 def test_statistics_of_training_and_validation_part_together_are_a_leak():
@@ -241,15 +285,3 @@ def test_a_small_number_in_the_denominator_and_keepdims_are_welcome():
         return bias2, np.mean((predictions - mean) ** 2, axis=(0, 1), keepdims=True)
 
     assert check.bias_variance(with_axes).ok
-
-
-def test_a_gradient_by_central_differences_is_right():
-    def numeric(X, y, w, b, l2):
-        steps = 1e-6 * np.eye(len(w) + 1)
-        value = objective()
-        slopes = [
-            (value(X, y, w + e[:-1], b + e[-1], l2) - value(X, y, w - e[:-1], b - e[-1], l2)) / 2e-6 for e in steps
-        ]
-        return slopes[:-1], slopes[-1]
-
-    assert check.gradient(numeric).ok
