@@ -25,6 +25,8 @@ class Labels:
 
     def number(self, kind, label):
         """Return the number of an equation, a figure or an exercise, such as "3.1"."""
+        if (kind, label) not in self.numbers:
+            raise KeyError(f"no {kind} has the label {label!r}")
         return self.numbers[kind, label]
 
     def link(self, page, target, anchor=""):
@@ -34,13 +36,15 @@ class Labels:
 
     def place(self, label):
         """Return page and anchor of a label or of a Python name."""
+        if label not in self.places:
+            raise KeyError(f"nothing on the site is called {label!r}")
         return self.places[label]
 
     def anchor(self, page, name):
         """Return the anchor on a page for what stands after ``#`` in a link: a heading's name, or a label."""
         if name in self.slugs.get(page, {}):
             return self.slugs[page][name]
-        at, anchor = self.places[name]
+        at, anchor = self.place(name)
         if at != page:
             raise KeyError(f"#{name} is on {at}, not on {page}")
         return anchor

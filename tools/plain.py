@@ -47,6 +47,10 @@ UNKNOWN = {
 HIDDEN = {"hide-input", "hide-cell"}
 
 
+class NoPlainFormError(ValueError):
+    """A notebook has something that this module does not know: page, cell and what it is."""
+
+
 @cache
 def parser():
     """Return the parser that the site uses."""
@@ -123,7 +127,7 @@ def _inline(page, markdown, token, cursor, edits):
         elif child.type == "html_inline" and child.content.startswith("<!--"):
             take(f" {child.content}" if f" {child.content}" in markdown[cursor:] else child.content, "")
         elif child.type in UNKNOWN:
-            raise ValueError(f"{page.name}: {child.content!r} ({child.type}) has no plain form")
+            raise ValueError(f"{child.content!r} ({child.type}) has no plain form")
     return cursor
 
 
@@ -135,14 +139,14 @@ def _href(page, href):
     target = posixpath.normpath(posixpath.join(posixpath.dirname(page.name), path)) if path else page.name
     target = re.sub(r"\.(ipynb|md)$", "", target)
     if target not in page.labels.slugs:
-        raise ValueError(f"{page.name}: no page of the book is {href!r}")
+        raise ValueError(f"no page of the book is {href!r}")
     return page.labels.link(page.name, target, page.labels.anchor(target, name) if name else "")
 
 
 def _role(page, name, content):
     """Return what stands for a role."""
     if name not in ROLES:
-        raise ValueError(f"{page.name}: the role {name!r} has no plain form")
+        raise ValueError(f"the role {name!r} has no plain form")
     match = re.fullmatch(r"(?s)(.*?)\s*<([^<>]*)>", content)
     shown, target = match.groups() if match else (content, content)
     return ROLES[name](page, shown, target)
@@ -199,7 +203,7 @@ def _block(page, token):
     if token.type == "myst_target":
         return ""
     if token.type in UNKNOWN:
-        raise ValueError(f"{page.name}: {token.content!r} ({token.type}) has no plain form")
+        raise ValueError(f"{token.content!r} ({token.type}) has no plain form")
     if token.type == "html_block" and token.content.startswith("<!--"):
         return ""
     match = re.fullmatch(r"\{([^}]+)\} *(.*)", token.info.strip()) if token.type in ("fence", "colon_fence") else None
@@ -207,7 +211,7 @@ def _block(page, token):
         return None
     name, argument = match.groups()
     if name not in DIRECTIVES:
-        raise ValueError(f"{page.name}: the directive {name!r} has no plain form")
+        raise ValueError(f"the directive {name!r} has no plain form")
     options, body = _options(token.content)
     return DIRECTIVES[name](page, argument, options, body)
 
@@ -313,21 +317,27 @@ def convert(notebook, name, known):
 
     Raises
     ------
-    ValueError, KeyError
-        For a role, a directive or a reference without a plain form.
+    NoPlainFormError
+        For a role, a directive or a reference that is not known.
     """
     page = Page(name, known)
     cells = []
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            cells.append(markdown_cell(cell["id"], text(page, notebooks.source(cell))))
-            continue
-        if cell["id"] == notebooks.SETUP_ID:
-            cells.append(about(page))
-        cells += [each for each in (code_cell(cell), caption(page, cell)) if each is not None]
+        try:
+            cells += _converted(page, cell)
+        except (ValueError, KeyError) as error:
+            raise NoPlainFormError(f"{name}, cell {cell['id']}: {error.args[0]}") from error
     if page.cited:
         cells.append(markdown_cell("references", "## References\n\n" + sources.listed(page.cited)))
     return {"cells": cells, "metadata": notebooks.METADATA, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _converted(page, cell):
+    """Return the cells that stand for one."""
+    if cell["cell_type"] == "markdown":
+        return [markdown_cell(cell["id"], text(page, notebooks.source(cell)))]
+    first = [about(page)] if cell["id"] == notebooks.SETUP_ID else []
+    return first + [each for each in (code_cell(cell), caption(page, cell)) if each is not None]
 
 
 def write(stage, html, known):

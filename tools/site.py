@@ -169,8 +169,11 @@ def build():
             print("error: the site was not built; the warnings above are errors")
             return status or 1
         KEY.write_text(wanted)
-    known = labels.of_site(ROOT, pages_address(notebooks.address()))
-    plain.write(STAGE, HTML, known)
+    try:
+        plain.write(STAGE, HTML, labels.of_site(ROOT, pages_address(notebooks.address())))
+    except plain.NoPlainFormError as error:
+        print(f"error: {error}; tools/plain.py says what is known")
+        return 1
     branch.write(HTML)
     for path in notebooks.paths():
         print(f"{execute.name_of(path)}: {reading.length(with_outputs(path)).line().strip('*').lower()}")

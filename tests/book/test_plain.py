@@ -72,6 +72,12 @@ def test_what_has_no_plain_form_is_refused(markdown):
         converted(markdown)
 
 
+def test_what_is_refused_names_page_cell_and_thing():
+    cell = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "{eq}`eq-b`"}
+    with pytest.raises(plain.NoPlainFormError, match=r"^book/part/page, cell a: no equation has the label 'eq-b'$"):
+        plain.convert({"cells": [cell]}, "book/part/page", KNOWN)
+
+
 def test_links_are_relative_where_the_address_is_unknown():
     unknown = Labels(**{**vars(KNOWN), "address": ""})
     assert converted("[x](other.ipynb#more)", unknown) == "[x](../../../book/part/other.html#id1)"
