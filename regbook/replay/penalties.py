@@ -85,6 +85,8 @@ def torch_penalty(penalty):
 def keras_regularizer(penalty):
     """Return a penalty of reglib, L1, L2 or ElasticNet, as a regularizer of Keras.
 
+    L1 becomes ``L1L2(l1=...)``, the same sum: Keras' ``L1`` fails on float64 in versions up to 3.13.
+
     Raises
     ------
     MissingError
@@ -95,8 +97,6 @@ def keras_regularizer(penalty):
     l1, l2 = _strengths(penalty, "keras")
     held_by_float32(l1=l1, l2=l2)
     regularizers = load_keras().regularizers
-    if isinstance(penalty, L1):
-        return regularizers.L1(l1)
     return regularizers.L2(l2) if isinstance(penalty, L2) else regularizers.L1L2(l1, l2)
 
 
