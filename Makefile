@@ -7,19 +7,25 @@ VENV := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve colab bench experiments mutants lint fix clean environment
+.PHONY: help book test pythons serve colab bench experiments mutants lint fix clean environment tests-environment
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\): *[a-z]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z]*\): *[a-z-]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 environment:
 	@$(PYTHON) tools/environment.py
 
+tests-environment:
+	@$(PYTHON) tools/environment.py --tests
+
 book: environment  ## set up, execute the notebooks that changed, build the site into _build/html
 	@$(VENV)/python -m tools.book build
 
-test: environment  ## set up, build, and run every test
+test: tests-environment  ## set up, build, and run every test
 	@$(VENV)/python -m tools.book test
+
+pythons: environment  ## run the unit tests on every supported Python at hand
+	@$(VENV)/python tools/pythons.py
 
 serve: environment  ## show the built site on http://127.0.0.1:8000
 	@$(VENV)/python -m tools.book serve
@@ -34,13 +40,13 @@ bench: environment  ## time reglib beside PyTorch, Keras and scikit-learn
 experiments: environment  ## run the studies that do not fit a page, or go on with them (long)
 	@$(VENV)/python -m regstudy
 
-mutants: environment  ## mutation testing of reglib against its unit tests (long)
+mutants: tests-environment  ## mutation testing of reglib against its unit tests (long)
 	@$(VENV)/python -m tools.mutants
 
-lint: environment  ## ruff, types, spelling, and clean storage of the notebooks
+lint: tests-environment  ## ruff, types, spelling, and clean storage of the notebooks
 	@$(VENV)/python -m tools.lint
 
-fix: environment  ## mend what lint can mend
+fix: tests-environment  ## mend what lint can mend
 	@$(VENV)/python -m tools.lint --fix
 
 clean: environment  ## remove everything that was built

@@ -6,12 +6,13 @@ import functools
 import http.server
 import os
 import shutil
-import subprocess
+import signal
 import sys
 
-from tools import execute, notebooks, site
+from tools import environment, execute, lock, notebooks, process, site
 
 ROOT = notebooks.ROOT
+FULL = 50e6  # bytes left of a disk that a program may have filled
 
 
 def build(options):
@@ -25,7 +26,7 @@ def test(options):
     if status:
         return status
     command = [sys.executable, "-m", "pytest", "-n", str(options.workers), "--dist", "loadgroup", *options.pytest]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **execute.ENVIRONMENT}, check=False).returncode
+    return process.run(command, patience=10, cwd=ROOT, env={**os.environ, **execute.ENVIRONMENT})
 
 
 def serve(options):
@@ -34,7 +35,14 @@ def serve(options):
         print("error: there is no site yet; build it first")
         return 1
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site.HTML))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", options.port), handler) as server:
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), handler)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        print(f"error: port {options.port} is taken; --port names another, and --port 0 takes any that is free")
+        return 1
+    with server:
         print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C stops it)", flush=True)
         try:
             server.serve_forever()
@@ -64,12 +72,26 @@ def main(arguments=None):
         if function is serve:
             command.add_argument("--port", type=int, default=8000, help="0 takes any free port")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is to end it as Ctrl-C does
     try:
-        return options.run(options)
+        if options.run is serve:
+            return serve(options)
+        with lock.held(ROOT):
+            status = options.run(options)
+        if status and shutil.disk_usage(ROOT).free < FULL:
+            print("error: the disk is all but full, which may be why; free some space and run the same command again")
+        return status
+    except lock.HeldError as error:
+        print(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing that was finished is lost, and the same command goes on from here")
+        return environment.INTERRUPTED
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        line = environment.failure_to_write(error)
+        if line is None:
             raise
-        print("error: the disk is full; free some space and run the same command again")
+        print(f"error: {line}")
         return 1
 
 

@@ -1,22 +1,34 @@
-"""Make ``.venv`` and install everything in it: ``python tools/environment.py``.
+"""Make ``.venv`` and install what the book needs: ``python tools/environment.py``; ``--tests`` installs the rest, too.
+
+``--unpinned`` lets pip choose what the requirements pull in, and ``--newest`` the requirements themselves as well, up
+to the bounds that stand behind the pins: the scheduled run tries both.
 
 Runs before anything is installed, on whatever Python is at hand, so it uses the
 standard library alone and no syntax newer than Python 3.6: an old Python should
 get a clear line, not a traceback.
 """
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+from tools import lock  # noqa: E402 (the script finds its neighbours only now)
+
 VENV = os.path.join(ROOT, ".venv")
-STAMP = os.path.join(VENV, "installed.txt")
+BOOK, TESTS, CONSTRAINTS = "requirements.txt", "requirements-dev.txt", "constraints.txt"
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 SPACE_NEEDED_GB = 5.0
+INTERRUPTED = 130
+# PyTorch's own index of builds without CUDA. On other systems PyPI's build is without CUDA anyway.
+TORCH_CPU = "https://download.pytorch.org/whl/cpu"
+TORCH_COST = "PyPI's build for Linux brings CUDA: about 3 GB more to download and 5 GB more on the disk"
 NETWORK_SIGNS = (
     "Temporary failure in name resolution",
     "Failed to establish a new connection",
@@ -28,11 +40,22 @@ NETWORK_SIGNS = (
     "getaddrinfo failed",
     "nodename nor servname",
 )
+WRITING_FAILS = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EROFS: "this folder is read-only: copy the book to a folder of your own",
+    errno.EACCES: "no permission to write here: copy the book to a folder of your own",
+}
 
 
 def fail(line) -> "typing.NoReturn":
     """Say what is wrong in one line, and stop."""
     sys.exit("error: " + line)
+
+
+def failure_to_write(error):
+    """Return one line for an error of the system that says that nothing can be written, else None."""
+    line = WRITING_FAILS.get(error.errno)
+    return line and (f"{error.filename}: {line}" if error.filename else line)
 
 
 def version_of(python):
@@ -58,19 +81,24 @@ def find_python():
     )
 
 
-def wanted():
-    """Return a fingerprint of everything that decides what is installed."""
+def wanted(requirements):
+    """Return a fingerprint of everything that decides what is installed for a file of requirements."""
     digest = hashlib.sha256()
-    for name in ("requirements.txt", "pyproject.toml"):
+    for name in (requirements, CONSTRAINTS, "pyproject.toml"):
         with open(os.path.join(ROOT, name), "rb") as handle:
             digest.update(handle.read())
     return digest.hexdigest()
 
 
-def installed():
+def stamp(requirements):
+    """Return the file that holds the fingerprint of the last complete installation."""
+    return os.path.join(VENV, f"installed-{requirements}")
+
+
+def installed(requirements):
     """Return the fingerprint of the last complete installation, or an empty string."""
     try:
-        with open(STAMP) as handle:
+        with open(stamp(requirements)) as handle:
             return handle.read().strip()
     except OSError:
         return ""
@@ -91,35 +119,125 @@ def explain(output):
     return "pip could not install the requirements: " + (errors[-1] if errors else output.strip()[-300:])
 
 
-def run_pip(arguments):
-    """Run pip in the environment; on failure stop with one line."""
-    command = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-q", *arguments]
+def pip(arguments):
+    """Run pip in the environment; return its exit status and what it said."""
+    command = [venv_python(), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = process.communicate()[0].decode("utf-8", "replace")
-    if process.returncode:
+    return process.returncode, output
+
+
+def install(arguments):
+    """Let pip install something; on failure stop with one line."""
+    status, output = pip(["install", "-q", *arguments])
+    if status:
         fail(explain(output))
 
 
-def main():
-    """Create the environment, or leave it alone when it is up to date."""
-    python = find_python()
-    if installed() == wanted() and version_of(venv_python()) in SUPPORTED:
+def torch_pin(requirements):
+    """Return the line that pins torch in a file of requirements, or an empty string."""
+    with open(os.path.join(ROOT, requirements)) as handle:
+        found = re.search(r"^torch==\S+", handle.read(), re.MULTILINE)
+    return found.group() if found else ""
+
+
+def is_there(pin):
+    """Return whether the environment has the pinned version of a package; "2.13.0+cpu" is one of 2.13.0."""
+    name, _, version = pin.partition("==")
+    found = re.search(r"^Version: ([^+\s]+)", pip(["show", name])[1], re.MULTILINE)
+    return bool(found) and found.group(1) == version
+
+
+def install_torch(pin, index=TORCH_CPU):
+    """On Linux, take torch from the index without CUDA; say so in one line where that does not work.
+
+    pip's configuration holds: where it names an index of its own, or forbids any, nothing else is asked.
+    """
+    if not sys.platform.startswith("linux") or not pin or is_there(pin):
         return
+    if any(pip(["config", "get", f"global.{name}"])[0] == 0 for name in ("index-url", "no-index")) or (
+        {"PIP_INDEX_URL", "PIP_NO_INDEX"} & set(os.environ)
+    ):
+        print(f"torch: from the index that pip is set up with. Unless it has builds of its own: {TORCH_COST}.")
+        return
+    quick = ["--retries", "0", "--timeout", "15"]
+    status, output = pip(["install", "-q", "--no-deps", "-c", CONSTRAINTS, "--index-url", index, *quick, pin])
+    if status and "No space left on device" in output:
+        fail(explain(output))
+    if status:
+        print(f"torch: {index} could not be reached, or lacks {pin}. {TORCH_COST}.", flush=True)
+
+
+def make_venv(python):
+    """Make an empty environment."""
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < SPACE_NEEDED_GB:
+        fail(f"the installation needs about {SPACE_NEEDED_GB:.0f} GB of disk, and {free:.1f} GB are free here")
+    shutil.rmtree(VENV, ignore_errors=True)
+    print(f"Creating .venv with {python}", flush=True)
+    made = subprocess.Popen([python, "-m", "venv", VENV], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = made.communicate()[0].decode("utf-8", "replace")
+    if made.returncode:
+        fail("could not create .venv: " + " ".join(output.split())[-300:])
+
+
+def loosened(line):
+    """Return a line of requirements whose pin has become a lower bound; "# <2" behind the pin is the upper one."""
+    pin, _, comment = line.partition("#")
+    bound = "," + comment.strip() if comment.strip().startswith("<") else ""
+    return re.sub(r"==([^;\s]+)", r">=\1" + bound, pin).strip()
+
+
+def write_loosened(name):
+    """Write a file of requirements with lower bounds for pins into the environment; return its path."""
+    path = os.path.join(VENV, "newest-" + name)
+    with open(os.path.join(ROOT, name)) as pinned, open(path, "w") as new:
+        new.writelines(loosened(line) + "\n" for line in pinned)
+    return path
+
+
+def prepare(requirements, python, how=""):
+    """Create the environment, or bring it up to date; ``how`` is "", "--unpinned" or "--newest"."""
     if version_of(venv_python()) not in SUPPORTED:
-        free = shutil.disk_usage(ROOT).free / 1e9
-        if free < SPACE_NEEDED_GB:
-            fail(f"the installation needs about {SPACE_NEEDED_GB:.0f} GB of disk, and {free:.1f} GB are free here")
-        shutil.rmtree(VENV, ignore_errors=True)
-        print(f"Creating .venv with {python}", flush=True)
-        made = subprocess.Popen([python, "-m", "venv", VENV], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        output = made.communicate()[0].decode("utf-8", "replace")
-        if made.returncode:
-            fail("could not create .venv: " + " ".join(output.split())[-300:])
-    print("Installing requirements.txt and reglib (a few minutes the first time)", flush=True)
-    run_pip(["-r", "requirements.txt"])
-    run_pip(["--no-deps", "-e", "."])
-    with open(STAMP, "w") as handle:
-        handle.write(wanted())
+        make_venv(python)
+    for name in requirements:
+        if os.path.exists(stamp(name)):
+            os.remove(stamp(name))
+        print(f"Installing {name} (a few minutes the first time)", flush=True)
+        if name == BOOK and how != "--newest":
+            install_torch(torch_pin(name))
+        if how == "--newest":
+            install(["--upgrade", "-r", write_loosened(name)])
+        else:
+            install(["-r", name] + (["--upgrade", "--upgrade-strategy=eager"] if how else ["-c", CONSTRAINTS]))
+    # Without isolation: the build then needs no network either.
+    install(["--no-deps", "--no-build-isolation", "-e", "."])
+    if not how:
+        for name in requirements:
+            with open(stamp(name), "w") as handle:
+                handle.write(wanted(name))
+
+
+def main(arguments=None):
+    """Do what is missing, and nothing else."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    python = find_python()
+    how = next((word for word in arguments if word in ("--unpinned", "--newest")), "")
+    requirements = [BOOK, TESTS] if "--tests" in arguments else [BOOK]
+    if version_of(venv_python()) in SUPPORTED and not how:
+        requirements = [name for name in requirements if installed(name) != wanted(name)]
+    if not requirements:
+        return
+    try:
+        with lock.held(ROOT):
+            prepare(requirements, python, how)
+    except lock.HeldError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(failure_to_write(error) or str(error))
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on with the installation")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,19 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 
 import grimp
 
 from regbook import measured
-from tools import notebooks, packages
+from tools import notebooks, packages, process
 
 ROOT = notebooks.ROOT
 EXECUTED = ROOT / "_executed"
 COPIES = EXECUTED / "notebooks"
 RUNS = EXECUTED / "runs.json"
+STARTED = EXECUTED / "started.json"  # the keys of a run that has begun, and that may have been interrupted
+FINISHED = EXECUTED / "finished.json"  # what it has finished, written after each notebook
 SETTINGS = ROOT / "pyproject.toml"
 RESULTS = ROOT / "regstudy" / "results"
 LIMIT_SECONDS = 60
@@ -90,9 +91,25 @@ def key(notebook, graph):
     return digest.hexdigest()
 
 
+def load(path):
+    """Return the content of a JSON file; of one that is missing or damaged, an empty dictionary."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def store(path, content):
+    """Write a JSON file in one go: a reader finds the old content or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(new, path)
+
+
 def runs():
     """Return the record of the last runs: path in the book -> key, outcome, seconds, cpu_seconds, peak_mb."""
-    return json.loads(RUNS.read_text(encoding="utf-8")) if RUNS.exists() else {}
+    return load(RUNS)
 
 
 def name_of(path):
@@ -119,31 +136,56 @@ def failure_line(name, row):
     return f"book/{name}: {where}: {row.get('error', 'see the traceback above')}"
 
 
-def execute(workers=2):
-    """Execute every stale notebook; return the exit status."""
-    record = runs()
+def collect():
+    """Take over what the last call of nbmake has finished, also if it was interrupted; return its rows by notebook."""
+    keys = load(STARTED)
+    rows = {nodeid.replace("\\", "/").split("_executed/notebooks/")[-1]: row for nodeid, row in load(FINISHED).items()}
+    rows = {name: {"key": keys[name], **row} for name, row in rows.items() if name in keys}
+    if rows:
+        store(RUNS, runs() | rows)
+    for path in (STARTED, FINISHED):
+        path.unlink(missing_ok=True)
+    return rows
+
+
+def begin(todo):
+    """Lay out the copies to execute; what stood in the record about them is no longer true."""
     current = {name_of(path) for path in notebooks.paths()}
-    record = {name: row for name, row in record.items() if name in current}
-    todo = stale(record)
-    if not todo:
-        print(f"notebooks: all {len(current)} are up to date")
-        return 0
-    print(f"notebooks: executing {len(todo)} of {len(current)}", flush=True)
+    store(RUNS, {name: row for name, row in runs().items() if name in current and name not in todo})
+    store(STARTED, todo)
     for name in todo:
         (COPIES / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "book" / name, COPIES / name)
-    report = EXECUTED / "last-run.json"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "--nbmake-kernel=python3"]
-    command += [f"--nbmake-timeout={CELL_TIMEOUT}", "-p", "tools.nbmake_record", "--record", str(report), "-q"]
-    command += ["-n", str(min(workers, len(todo)))] if workers > 1 and len(todo) > 1 else []
-    command += ["--rootdir", str(ROOT), *(str(COPIES / name) for name in todo)]
-    status = subprocess.run(command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, check=False).returncode
-    rows = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
-    for nodeid, row in rows.items():
-        name = nodeid.replace("\\", "/").split("_executed/notebooks/")[-1]
-        record[name] = {"key": todo[name], **row}
+
+
+def environ():
+    """Return the environment that notebooks run in."""
+    return {**os.environ, **ENVIRONMENT}
+
+
+def command(copies, rootdir, options=()):
+    """Return the command that executes notebooks in place."""
+    nbmake = ["--nbmake", "--overwrite", "--nbmake-kernel=python3", f"--nbmake-timeout={CELL_TIMEOUT}"]
+    rest = ["-q", "-c", str(SETTINGS), "--rootdir", str(rootdir), *map(str, copies)]
+    return [sys.executable, "-m", "pytest", *nbmake, *options, *rest]
+
+
+def execute(workers=2):
+    """Execute every stale notebook; return the exit status."""
+    collect()
+    todo, number = stale(), len(notebooks.paths())
+    if not todo:
+        print(f"notebooks: all {number} are up to date")
+        return 0
+    print(f"notebooks: executing {len(todo)} of {number}", flush=True)
+    begin(todo)
+    record = ["-p", "tools.nbmake_record", "--record", str(FINISHED)]
+    record += ["-n", str(min(workers, len(todo)))] if workers > 1 and len(todo) > 1 else []
+    try:
+        status = process.run(command([COPIES / name for name in todo], ROOT, record), cwd=ROOT, env=environ())
+    finally:
+        rows = collect()
+    for name, row in rows.items():
         if row["outcome"] != "passed":
             print(f"error: {failure_line(name, row)}")
-    RUNS.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return status

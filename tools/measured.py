@@ -5,14 +5,12 @@ the sentences of the cards.
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from regbook import measured
-from tools import execute, notebooks
+from tools import execute, notebooks, process
 
 
 def main(arguments=None):
@@ -25,10 +23,8 @@ def main(arguments=None):
         copies = [Path(folder, f"{number}-{path.name}") for number, path in enumerate(there)]
         for path, copy in zip(there, copies, strict=True):
             copy.write_bytes(path.read_bytes())
-        command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "--nbmake-kernel=python3", "-q"]
-        command += [f"--nbmake-timeout={execute.CELL_TIMEOUT}", "--rootdir", folder, "-c", str(execute.SETTINGS)]
-        environment = os.environ | execute.ENVIRONMENT | {measured.WRITE: "write"}
-        status = subprocess.run([*command, *map(str, copies)], env=environment, check=False).returncode
+        environment = execute.environ() | {measured.WRITE: "write"}
+        status = process.run(execute.command(copies, folder), env=environment)
     return notebooks.main(["--fix", *map(str, there)]) or status
 
 

@@ -7,6 +7,7 @@ hardly depends on what else the machine is doing.
 """
 
 import json
+import os
 import re
 import threading
 import time
@@ -82,7 +83,7 @@ def pytest_runtest_call(item):
 
 
 class Recorder:
-    """Collects the reports (also those of xdist's workers) and writes them at the end."""
+    """Collects the reports (also those of xdist's workers) and writes them as they come: a run may be interrupted."""
 
     def __init__(self, path):
         self.path, self.rows = Path(path), {}
@@ -90,9 +91,9 @@ class Recorder:
     def pytest_runtest_logreport(self, report):
         if report.when == "call":
             self.rows[report.nodeid.split("::")[0]] = {"outcome": report.outcome, **dict(report.user_properties)}
-
-    def pytest_sessionfinish(self):
-        self.path.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            new = self.path.with_suffix(".new")
+            new.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            os.replace(new, self.path)
 
 
 def pytest_configure(config):

@@ -11,18 +11,18 @@ import importlib.metadata
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
 from bench import report
-from tools import branch, execute, labels, notebooks, packages, plain, reading
+from tools import branch, execute, labels, notebooks, packages, plain, process, reading
 
 ROOT = notebooks.ROOT
 STAGE = execute.EXECUTED / "site"
 KEY = execute.EXECUTED / "site.key"
+NEW = execute.EXECUTED / "new"  # where a site is built; it takes the old one's place when it is complete
 HTML = ROOT / "_build" / "html"
 MATHJAX_FILES = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
@@ -141,6 +141,22 @@ def fingerprint():
     return digest.hexdigest()
 
 
+def make():
+    """Build a site from the staged sources in place of the old one; return the exit status."""
+    shutil.rmtree(NEW, ignore_errors=True)  # a page must not survive its source, nor a warning hide
+    NEW.mkdir(parents=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(STAGE)]
+    options = ["--path-output", str(NEW), "-W", "-n", "--keep-going", "-q"]
+    status = process.run([*command, *options], cwd=ROOT, env=os.environ | execute.ENVIRONMENT)
+    if status or not (NEW / "_build" / "html" / "index.html").exists():
+        print("error: the site was not built; the warnings above are errors")
+        return status or 1
+    KEY.unlink(missing_ok=True)
+    shutil.rmtree(ROOT / "_build", ignore_errors=True)
+    os.replace(NEW / "_build", ROOT / "_build")
+    return 0
+
+
 def build():
     """Build the site, warnings being errors; return the exit status. Nothing changed: nothing done."""
     changed = execute.stale()
@@ -152,22 +168,9 @@ def build():
     if KEY.exists() and KEY.read_text() == wanted and (HTML / "index.html").exists():
         print("site: up to date")
     else:
-        KEY.unlink(missing_ok=True)
-        shutil.rmtree(ROOT / "_build", ignore_errors=True)  # a page must not survive its source, nor a warning hide
-        command = [
-            sys.executable,
-            "-c",
-            "from jupyter_book.cli.main import main; main()",
-            "build",
-            str(STAGE),
-            "--path-output",
-            str(ROOT),
-        ]
-        options, environment = ["-W", "-n", "--keep-going", "-q"], os.environ | execute.ENVIRONMENT
-        status = subprocess.run([*command, *options], cwd=ROOT, env=environment, check=False).returncode
-        if status or not (HTML / "index.html").exists():
-            print("error: the site was not built; the warnings above are errors")
-            return status or 1
+        status = make()
+        if status:
+            return status
         KEY.write_text(wanted)
     try:
         plain.write(STAGE, HTML, labels.of_site(ROOT, pages_address(notebooks.address())))

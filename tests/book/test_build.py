@@ -153,9 +153,9 @@ def test_an_old_python_gets_one_clear_line(environment, monkeypatch):
 
 def test_too_little_disk_gets_one_clear_line(environment, monkeypatch, tmp_path):
     monkeypatch.setattr(environment, "VENV", str(tmp_path / "venv"))
-    monkeypatch.setattr(environment, "installed", lambda: "")
+    monkeypatch.setattr(environment, "ROOT", str(tmp_path))
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1e9}))
     with pytest.raises(
         SystemExit, match=r"^error: the installation needs about 5 GB of disk, and 1\.0 GB are free here$"
     ):
-        environment.main()
+        environment.main([])
