@@ -8,6 +8,7 @@ cell that needs one of them prints the same line instead of a ``NameError``. Eve
 import ast
 import importlib.util
 import os
+import sys
 from types import ModuleType
 
 # Name to import: name in prose, and what pip installs.
@@ -20,6 +21,8 @@ PACKAGES = {
     "mlxtend": ("mlxtend", "mlxtend"),
     "pandas": ("pandas", "pandas"),
     "joblib": ("joblib", "joblib"),
+    "threadpoolctl": ("threadpoolctl", "threadpoolctl"),
+    "tqdm": ("tqdm", "tqdm"),
 }
 GUARD = "__imported_nothing__"
 
@@ -122,7 +125,7 @@ def skip_cells(shell):
         return
     skipping = Skipping(shell)
     shell.ast_transformers.append(skipping)
-    shell.set_custom_exc((ModuleNotFoundError, NameError), skipping.handle)
+    shell.showtraceback = skipping.showtraceback
     shell.events.register("post_run_cell", skipping.after)
 
 
@@ -131,9 +134,10 @@ class Skipping(ast.NodeTransformer):
 
     def __init__(self, shell):
         self.shell = shell
+        self.as_ever = shell.showtraceback
         self.lost = {}
         self.cell = []
-        self.error = None
+        self.stopped = None, None
         self.told = set()
 
     def visit_Module(self, node):
@@ -147,17 +151,21 @@ class Skipping(ast.NodeTransformer):
         """Return whether an import failed for a missing package; then say so, and remember its names."""
         package = package_of(error)
         if package is not None:
+            self.tell(package)
             self.lose(names, package)
         return package is not None
 
-    def lose(self, names, package):
-        """Take away what a skipped cell would have given a new value; say once a cell what is missing."""
-        for name in names:
-            self.shell.user_ns.pop(name, None)
-            self.lost[name] = package
+    def tell(self, package):
+        """Say what is missing, once a cell."""
         if package not in self.told:
             print(line(package))
         self.told.add(package)
+
+    def lose(self, names, package):
+        """Take away what a skipped cell would have given a new value, and remember why."""
+        for name in names:
+            self.shell.user_ns.pop(name, None)
+            self.lost[name] = package
 
     def reason(self, error, traceback):
         """Return the missing package behind an error of a cell, or None for any other error."""
@@ -169,22 +177,28 @@ class Skipping(ast.NodeTransformer):
         of_a_cell = traceback.tb_frame.f_globals is self.shell.user_ns and error.name not in self.shell.user_ns
         return package if package and of_a_cell and not _installed(package) else None
 
-    def handle(self, shell, kind, error, traceback, tb_offset=None):
-        """Print one line for a cell that a missing package stopped; show every other error as ever."""
+    def showtraceback(self, exc_tuple=None, *args, **options):
+        """Print one line for an error that a missing package caused; show every other one as ever.
+
+        The shell calls this for what stops a cell, and for what keeps its last value from being displayed.
+        """
+        _, error, traceback = exc_tuple or sys.exc_info()
         package = self.reason(error, traceback)
         if package is None:
-            shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-            return
-        names, changed = bound(self.cell)
-        values = self.shell.user_ns
-        self.lose(names | {name for name in changed if not isinstance(values.get(name), ModuleType)}, package)
-        self.error = error
+            self.as_ever(exc_tuple, *args, **options)
+        else:
+            self.tell(package)
+            self.stopped = error, package
 
     def after(self, result):
-        """Let a skipped cell count as run, so that the cells after it are run, too."""
-        if self.error is not None and result is not None and result.error_in_exec is self.error:
+        """Let a cell that a missing package stopped count as run; take away the names that it would have bound."""
+        error, package = self.stopped
+        if error is not None and result is not None and result.error_in_exec is error:
             result.error_in_exec = None
-        self.error = None
+            names, changed = bound(self.cell)
+            values = self.shell.user_ns
+            self.lose(names | {name for name in changed if not isinstance(values.get(name), ModuleType)}, package)
+        self.stopped = None, None
 
 
 def _guarded(statement):

@@ -19,9 +19,10 @@ def shell(monkeypatch):
     monkeypatch.delenv("REQUIRE_FRAMEWORKS", raising=False)
     config = Config()
     config.HistoryManager.enabled = False
-    made = InteractiveShell(config=config, colors="nocolor")
+    made = InteractiveShell.instance(config=config, colors="nocolor")
     missing.skip_cells(made)
-    return made
+    yield made
+    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
@@ -73,6 +74,14 @@ def test_an_old_value_is_not_taken_for_the_one_that_is_missing(run, shell):
     assert run("table") == (True, LINE)
     assert run("kept") == (True, "3\n")
     assert run("math.floor(2.5)") == (True, "2\n")
+
+
+def test_a_value_that_cannot_be_displayed_is_kept(run, shell):
+    run("class Result:\n    def __repr__(self):\n        import absent\n    _repr_html_ = __repr__")
+    shell.display_formatter.active_types = ["text/html", "text/plain"]
+    assert run("value, result = 3, Result()\nresult") == (True, LINE)
+    assert run("value") == (True, "3\n")
+    assert "ZeroDivisionError" in run("class Result:\n    def __repr__(self):\n        1 / 0\nResult()")[1]
 
 
 def test_a_name_that_is_bound_after_all_is_used(run):
