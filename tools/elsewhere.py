@@ -141,8 +141,7 @@ def run(kind, html, names=(), *, folder, workers=1):
         How many notebooks run at a time. The first runs alone, since its set-up cell installs reglib.
     """
     interpreter = python(kind)
-    if kind == "colab":
-        subprocess.run([str(interpreter), "-m", "pip", "uninstall", "-q", "-y", "reglib"], check=True)
+    subprocess.run([str(interpreter), "-m", "pip", "uninstall", "-q", "-y", "reglib"], check=True)
     (folder / "repository").mkdir()
     paths = lay_out(folder, html, names, repository(folder / "repository"))
     if names and len(paths) != len(set(names)):
