@@ -1,8 +1,10 @@
 """Checks of the exercises in the chapter L1 and L2."""
 
+import functools
+
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, expect, near, trials
+from regcheck.core import choice, compare, exercise, expect, trials
 from reglib.linear import solvers
 from reglib.weights import penalties
 
@@ -118,20 +120,50 @@ def strongest(answer):
         )
 
 
-@exercise("The factor")
-def torch_decay(answer):
-    """2 * 0.003."""
-    near(
-        answer,
-        0.006,
-        {
-            "That is the same number. Compare the two gradients, not the two numbers.": 0.003,
-            "The wrong way: the gradient's factor in front of w is larger than the strength, not smaller.": 0.0015,
-            "The factor comes once, not twice.": 0.012,
-            "The learning rate does not enter: both are multiplied by it.": 0.006 * 0.1,
-        },
-        "Write down what each of the two adds to the gradient of a weight w, and set the two equal.",
-    )
+def _left_out(
+    X, y, strengths, divide=lambda own: 1 - own, factor=lambda s, a: s**2 / (s**2 + a), power=2, last=np.mean
+):
+    """Return the error of ridge on the examples that are left out for each strength; or one of its mistakes."""
+    U, s, _ = np.linalg.svd(X, full_matrices=False)
+    kept = [factor(s, a) for a in strengths]
+    return np.array([last((y - U @ (f * (U.T @ y))) ** power / divide(U**2 @ f) ** power) for f in kept])
+
+
+@exercise("Choose a strength without refitting")
+def leave_one_out(answer):
+    """mean(((y - H y) / (1 - diag H))**2) for each strength."""
+    for rng in trials():
+        X, y = _regression(rng)
+        strengths = rng.uniform(0.5, 40.0, 5)
+        score = functools.partial(_left_out, X, y, strengths)
+        compare(
+            answer(X, y, strengths),
+            score(),
+            {
+                "That is the error on the examples that the fit has seen; it always prefers the weakest penalty. "
+                "What do you divide by?": score(lambda own: 1.0),
+                "You divide by the mean of the factors. That is generalized cross-validation; "
+                "here each example has its own.": score(lambda own: 1 - own.mean()),
+                "You square the error, and then divide by the factor once. Which of them is squared?": score(
+                    lambda own: np.sqrt(1 - own)
+                ),
+                "You divide by the diagonal of H, not by what is missing to 1.": score(lambda own: own),
+                "Errors of both signs cancel in your mean. Square them first.": score(power=1),
+                "That is the sum of the squares, not their mean.": score(last=np.sum),
+                "Take the square root only for showing; the mean of the squares is asked for.": np.sqrt(score()),
+                "Your shrinkage has the singular values themselves. What do X and its transpose make of them?": score(
+                    factor=lambda s, a: s / (s + a)
+                ),
+                "Your penalty is twice as strong: the one half is in neither of the two terms, so nothing is left "
+                "of it.": score(factor=lambda s, a: s**2 / (s**2 + 2 * a)),
+                "You multiplied the strength by 2N. It is a that stands in this objective.": _left_out(
+                    X, y, 2 * len(y) * strengths
+                ),
+                "You multiply by one minus the diagonal. Leaving an example out makes its error larger, "
+                "not smaller.": score(lambda own: 1 / (1 - own)),
+            },
+            "Try it on few examples against N fits, each without one example. Which of the two is wrong?",
+        )
 
 
 @exercise("Who gives zeros?")

@@ -20,6 +20,32 @@ def length(v):
     return np.linalg.norm(v)
 
 
+def errors(X, y, strengths, divide=lambda own: 1 - own):
+    """Return the errors of ridge at the examples that are left out, a row a strength."""
+    hats = [X @ np.linalg.solve(X.T @ X + a * np.eye(X.shape[1]), X.T) for a in strengths]
+    return [(y - H @ y) / divide(np.diag(H)) for H in hats]
+
+
+def left_out(X, y, strengths, divide=lambda own: 1 - own):
+    return np.array([np.mean(each**2) for each in errors(X, y, strengths, divide)])
+
+
+def by_values(X, y, a):
+    """Return the error with singular values in the place of their squares."""
+    U, s, _ = np.linalg.svd(X, full_matrices=False)
+    H = (U * (s / (s + a))) @ U.T
+    return np.mean(((y - H @ y) / (1 - np.diag(H))) ** 2)
+
+
+def test_leaving_one_out_is_what_n_fits_give():
+    rng = np.random.default_rng(0)
+    X, y, a = rng.normal(size=(8, 3)), rng.normal(size=8), 2.5
+    others = [np.delete(np.arange(8), i) for i in range(8)]
+    fits = [np.linalg.solve(X[k].T @ X[k] + a * np.eye(3), X[k].T @ y[k]) for k in others]
+    by_fits = np.mean([(y[i] - X[i] @ w) ** 2 for i, w in enumerate(fits)])
+    np.testing.assert_allclose(chapter.answer("leave_one_out")(X, y, [a]), [by_fits], rtol=1e-12)
+
+
 WRONG = {
     "soft_threshold": [
         (lambda w, t: w - t * np.sign(w), "pass through zero"),
@@ -59,12 +85,19 @@ WRONG = {
         (lambda X, y: (X.T @ y).max() / len(y), "counts as much"),
         (lambda X, y: np.abs(y).max(), "slope of the data loss. How large"),
     ],
-    "torch_decay": [
-        (0.003, "same number"),
-        (0.0015, "factor in front of w"),
-        (0.012, "once, not twice"),
-        (0.0006, "learning rate does not enter"),
-        (0.5, "set the two equal"),
+    "leave_one_out": [
+        (lambda X, y, a: left_out(X, y, a, lambda own: 1.0), "prefers the weakest"),
+        (lambda X, y, a: left_out(X, y, a, lambda own: 1 - own.mean()), "generalized cross-validation"),
+        (lambda X, y, a: left_out(X, y, a, lambda own: np.sqrt(1 - own)), "divide by the factor once"),
+        (lambda X, y, a: left_out(X, y, a, lambda own: own), "missing to 1"),
+        (lambda X, y, a: [np.mean(each) for each in errors(X, y, a)], "signs cancel"),
+        (lambda X, y, a: len(y) * left_out(X, y, a), "sum of the squares"),
+        (lambda X, y, a: np.sqrt(left_out(X, y, a)), "only for showing"),
+        (lambda X, y, a: [by_values(X, y, each) for each in a], "singular values themselves"),
+        (lambda X, y, a: left_out(X, y, 2 * np.array(a)), "twice as strong"),
+        (lambda X, y, a: left_out(X, y, 2 * len(y) * np.array(a)), "multiplied the strength by 2N"),
+        (lambda X, y, a: left_out(X, y, a, lambda own: 1 / (1 - own)), "multiply by one minus"),
+        (lambda X, y, a: np.zeros(len(a)), "against N fits"),
     ],
     "zeros": [
         ("a", "L2 divides"),
@@ -95,6 +128,13 @@ WRONG = {
 }
 
 EQUIVALENT = {
+    "leave_one_out": {
+        "U, s, _ = np.linalg.svd(-X, full_matrices=False)": "squares and products of U with itself stay",
+        "errors.append(np.mean(((fitted - y) / (1 - own)) ** 2))": "the square takes the sign",
+        "errors.append(np.mean((-(y - fitted) / (1 - own)) ** 2))": "the square takes the sign",
+        "errors.append(np.mean(((y - fitted) / (own - 1)) ** 2))": "the square takes the sign",
+        "errors.append(np.mean(((y - fitted) / -(1 - own)) ** 2))": "the square takes the sign",
+    },
     "group_prox": {"if length < threshold:": "where they are equal, the factor is 0"},
     "strongest": {
         "return np.max(np.abs(X.T @ -y)) / len(y)": "the sizes are the same",
