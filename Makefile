@@ -30,7 +30,7 @@ pythons: environment  ## run the unit tests on every supported Python at hand
 serve: environment  ## show the built site on http://127.0.0.1:8000
 	@$(VENV)/python -m tools.book serve
 
-colab: environment  ## execute the notebooks' plain edition as on Colab (about 3 GB more, long)
+colab: environment  ## execute the notebooks' plain edition as on Colab (about 2 GB more, long)
 	@$(VENV)/python -m tools.book build
 	@$(VENV)/python -m tools.elsewhere colab
 
