@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regcheck.core import choice, compare, exercise, near, parts, trials
+from regcheck.core import choice, compare, exercise, parts, trials
 
 
 @exercise("One step of SGD with coupled decay")
@@ -192,27 +192,49 @@ def which(answer):
     )
 
 
-@exercise("Half-life")
-def half_life(answer):
-    """log(1/2) / log(1 - 0.001 * 0.05)."""
-    rate, decay = 0.001, 0.05
-    steps = np.log(0.5) / np.log1p(-rate * decay)
-    near(
-        answer,
-        steps,
-        {
-            "That is the half-life without the learning rate.": np.log(0.5) / np.log1p(-decay),
-            "That is one over the factor: after that many steps about 37% is left, not a half.": 1 / (rate * decay),
-            "Halving is not linear: each step takes a share of what is left.": 0.5 / (rate * decay),
-            "You used the factor of an L2 penalty, with its 2. AdamW's decay has none.": np.log(0.5)
-            / np.log1p(-2 * rate * decay),
-            "You took the wrong logarithm: a half is 0.5.": np.log(2) / np.log1p(-rate * decay),
-            "After that many whole steps a little more than a half is left.": np.floor(steps),
-        },
-        "Which share does one step leave? How many of these factors make a half?",
-        decimals=0,
-        unit="steps",
-    )
+def _share(left, steps, rate):
+    """Return the decay with which ``steps`` steps at ``rate`` leave a share of a weight."""
+    return (1 - left ** (1 / steps)) / rate
+
+
+@exercise("Another schedule, the same share")
+def carry(answer):
+    """(1 - prod(1 - rates * weight_decay) ** (1 / steps)) / new_rate."""
+    for rng in trials():
+        rates, decay = rng.uniform(0.1, 0.4, 7), rng.uniform(0.5, 0.9)
+        rate, steps = rng.uniform(0.1, 0.3), int(rng.integers(9, 14))
+        left = np.prod(1 - rates * decay)
+        compare(
+            answer(rates, decay, rate, steps),
+            _share(left, steps, rate),
+            {
+                "That is the share that one new step takes. Which decay takes it at the new rate?": _share(
+                    left, steps, 1.0
+                ),
+                "You added up the shares of the steps. Nearly: but each step takes its share of what is left.": decay
+                * rates.sum()
+                / (rate * steps),
+                "Nearly: you added up logarithms, as for steps without end, and each step takes a share.": -np.log(left)
+                / (rate * steps),
+                "You spread what is left over the steps of the old run.": _share(left, len(rates), rate),
+                "You looked at the last learning rate alone.": decay * rates[-1] / rate,
+                "You looked at the first learning rate alone.": decay * rates[0] / rate,
+                "You took the mean of the factors for what all of them together leave.": _share(
+                    np.mean(1 - rates * decay), steps, rate
+                ),
+                "You used the factor of an L2 penalty, with its 2. AdamW's decay has none.": _share(
+                    np.prod(np.abs(1 - 2 * rates * decay)), steps, rate
+                ),
+                "What is left must be spread over the steps by a root, not divided among them.": (1 - left / steps)
+                / rate,
+                "You took everything at once: one new step would leave what the whole old run left.": _share(
+                    left, 1, rate
+                ),
+                "You have the factor that a step leaves; the decay is in what is missing to 1.": left ** (1 / steps)
+                / rate,
+            },
+            "What does the old run leave of a weight of 1? And the new one, with your decay?",
+        )
 
 
 def _as_found(w, g, m, v, t, learning_rate, weight_decay):

@@ -77,6 +77,11 @@ def slips(**options):
     ]
 
 
+def carried(left=lambda rates, d: np.prod(1 - rates * d), n=None, rate=None):
+    """Return a wrong answer: with another share left, over another number of steps, at another rate."""
+    return lambda rates, d, new, steps: (1 - left(rates, d) ** (1 / (n or steps))) / (rate or new)
+
+
 WRONG = {
     "sgd_step": [
         (sgd(lambda w, g, v, mu, d: mu * v + g), "no decay in it"),
@@ -123,14 +128,19 @@ WRONG = {
         (lambda w, *rest: w, "check them in turn"),
     ],
     "which": [("a", "divided by afterwards"), ("c", "small denominator"), ("d", "forget slowly")],
-    "half_life": [
-        (13.513, "without the learning rate"),
-        (-13862.25, "logarithm"),
-        (13862, "more than a half"),
-        (20000, "37%"),
-        (10000, "not linear"),
-        (6931.1, "with its 2"),
-        (5, "make a half"),
+    "carry": [
+        (carried(rate=1.0), "one new step takes"),
+        (lambda rates, d, rate, n: d * np.sum(rates) / (rate * n), "added up the shares"),
+        (lambda rates, d, rate, n: -np.log(np.prod(1 - np.multiply(rates, d))) / (rate * n), "added up logarithms"),
+        (carried(n=7), "steps of the old run"),
+        (lambda rates, d, rate, n: d * rates[-1] / rate, "last learning rate"),
+        (lambda rates, d, rate, n: d * rates[0] / rate, "first learning rate"),
+        (carried(lambda r, d: np.mean(1 - r * d)), "mean of the factors"),
+        (carried(lambda r, d: np.prod(np.abs(1 - 2 * r * d))), "with its 2"),
+        (lambda rates, d, rate, n: (1 - np.prod(1 - rates * d) / n) / rate, "by a root"),
+        (carried(n=1), "everything at once"),
+        (lambda rates, d, rate, n: np.prod(1 - rates * d) ** (1 / n) / rate, "missing to 1"),
+        (lambda rates, d, rate, n: 0 * d, "with your decay"),
     ],
     "adamw": [
         (adam(), "under another name"),
@@ -150,12 +160,11 @@ EQUIVALENT = {}
 TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
 
-def test_the_half_life_may_be_rounded_or_approximated_but_not_miscounted():
-    for right in (13863, 13862.6, np.log(2) / (0.001 * 0.05), np.float32(13862.597)):
-        assert check.half_life(right).ok
-    for wrong in (13864, 13861.9, 13860):
-        assert check.half_life(wrong).status == core.NOT_YET
-    assert "without the learning rate" in check.half_life(np.log(2) / 0.05).message
+def test_the_carried_decay_leaves_the_same():
+    rates = 0.002 * (1 - np.arange(1000) / 1000)
+    decay = chapter.answer("carry")(rates, 0.1, 0.001, 1000)
+    np.testing.assert_allclose((1 - 0.001 * decay) ** 1000, np.prod(1 - rates * 0.1), rtol=1e-12)
+    assert abs(decay - 0.1) < 2e-4
 
 
 def test_the_bug_hunt_is_adam_with_l2():
