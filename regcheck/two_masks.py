@@ -63,6 +63,33 @@ def mean_gradient(answer):
         )
 
 
+@exercise("Fit a temperature")
+def temperature(answer):
+    """The candidate with the lowest log loss."""
+    for rng, right in zip(trials(), (0.5, 2.0, 1.0, 2.8284271247461903, 1.4142135623730951), strict=True):
+        logits = 2 * right * rng.normal(size=(600, 5))
+        chance = _softmax(logits / right).cumsum(axis=1)
+        labels = (rng.random((600, 1)) > chance[:, :-1]).sum(axis=1)
+        taus = rng.permutation(np.geomspace(0.25, 4, 9))
+        at = np.arange(600), labels
+        losses = np.array([-np.log(_softmax(logits / tau)[at]).mean() for tau in taus])
+        best = losses.argmin()
+        mistakes = {
+            "That is the position of a temperature. Return the temperature.": best,
+            "That is the log loss. Return the temperature that has it.": losses[best],
+            "Your first candidate always wins: no temperature changes which class is best.": taus[0],
+            "The smallest one wins. Do you divide the logits, before the softmax, and take the lowest loss?": 0.25,
+            "A temperature divides the logits. Yours multiplies them.": 1 / taus[best],
+        }
+        mistakes = {words: wrong for words, wrong in mistakes.items() if abs(wrong - taus[best]) > 1e-3}
+        compare(
+            answer(logits.copy(), labels.copy(), taus.copy()),
+            taus[best],
+            mistakes,
+            "Print the log loss of every candidate, sorted by temperature: it falls to one lowest point, then rises.",
+        )
+
+
 @exercise("Disagreement")
 def disagreement(answer):
     """H(mean) - mean(H)."""

@@ -32,6 +32,10 @@ def entropy(p):
     return -(p * np.log(p)).sum(axis=-1)
 
 
+def losses(logits, labels, taus):
+    return np.array([-np.log(softmax(logits / tau)[np.arange(len(labels)), labels]).mean() for tau in taus])
+
+
 WRONG = {
     "passes": [
         (10, "not with the number"),
@@ -49,6 +53,14 @@ WRONG = {
         (gradient(target=0), "right class is missing"),
         (through_the_mean_logits, "mean logits"),
         (lambda logits, y: logits, "on a line each"),
+    ],
+    "temperature": [
+        (lambda z, y, taus: int(np.argmin(losses(z, y, taus))), "position of a temperature"),
+        (lambda z, y, taus: losses(z, y, taus).min(), "That is the log loss"),
+        (lambda z, y, taus: taus[np.argmin([(z.argmax(axis=1) != y).mean() for _ in taus])], "first candidate"),
+        (lambda z, y, taus: taus.min(), "The smallest one"),
+        (lambda z, y, taus: taus[np.argmin(losses(z, y, 1 / taus))], "multiplies them"),
+        (lambda z, y, taus: 3.0, "sorted by temperature"),
     ],
     "disagreement": [
         (lambda p: entropy(p.mean(axis=0)), "Take the other away"),
@@ -72,6 +84,13 @@ WRONG = {
 SAME_SOFTMAX = "the softmax is the same for logits that are shifted alike"
 
 EQUIVALENT = {
+    "temperature": {
+        "e = -np.exp(logits / tau)": "the sign cancels",
+        "p = e / e.mean(axis=1, keepdims=True)": "a constant factor is a constant summand of every loss",
+        "p = e / e.sum(axis=-1, keepdims=True)": "the second axis is the last",
+        "losses.append(-np.log(p[np.arange(len(labels)), labels]).sum())": "as many examples for every temperature",
+        "losses.append(-np.log10(p[np.arange(len(labels)), labels]).mean())": "another base, the same order",
+    },
     "disagreement": {
         "each = -(probabilities * np.log(probabilities)).sum(axis=-1)": "the second axis is the last",
         "return -(mean * np.log(mean)).sum() - np.mean(each).mean()": "a number is its own mean",
