@@ -95,20 +95,27 @@ def keep(answer):
     )
 
 
-@exercise("What is left of the connections")
-def connections(answer):
-    """10000 * 0.7**2."""
-    near(
-        answer,
-        4900,
-        {
-            "That counts one end only.": 7000,
-            "Those are the connections with both ends dropped.": 900,
-            "You added the two probabilities to drop. The ends are independent: may both be dropped?": 4000,
-            "Those are the connections that are lost.": 5100,
-        },
-        "What is the probability that both ends of one connection are kept?",
-    )
+@exercise("What reaches the next layer")
+def next_layer(answer):
+    """p / q * sum((w h)^2)."""
+    for rng in trials():
+        w, h, rate = rng.normal(size=12), rng.normal(size=12), rng.uniform(0.15, 0.4)
+        each, gate = (w * h) ** 2, rate / (1 - rate)
+        right = gate * each.sum()
+        compare(
+            answer(w.copy(), h.copy(), rate),
+            right,
+            {
+                "That holds if one gate opens or shuts all units together.": gate * (w @ h) ** 2,
+                "That is the variance of unscaled dropout, without the factor 1/q.": rate * (1 - rate) * each.sum(),
+                "That adds up mean squares. A variance takes the square of the mean away.": each.sum() / (1 - rate),
+                "A factor in front of a random number comes into its variance squared.": gate * (w @ h**2),
+                "That is a standard deviation.": np.sqrt(right),
+                "You exchanged keep and drop.": each.sum() / gate,
+                "The rate is missing: what is the variance of a gate?": each.sum(),
+            },
+            "Write the variance of one summand first; then add the summands up.",
+        )
 
 
 @exercise("At test time")

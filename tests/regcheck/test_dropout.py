@@ -87,12 +87,15 @@ WRONG = {
         (lambda: (0.1, 0.5, 3.0), "makes up for"),
         (lambda: 0.1, "must be 3 values"),
     ],
-    "connections": [
-        (7000, "one end only"),
-        (900, "both ends dropped"),
-        (4000, "You added"),
-        (5100, "that are lost"),
-        (1, "both ends of one connection"),
+    "next_layer": [
+        (lambda w, h, rate: rate / (1 - rate) * (w @ h) ** 2, "all units together"),
+        (lambda w, h, rate: rate * (1 - rate) * np.sum((w * h) ** 2), "of unscaled dropout"),
+        (lambda w, h, rate: np.sum((w * h) ** 2) / (1 - rate), "adds up mean squares"),
+        (lambda w, h, rate: rate / (1 - rate) * np.sum(w * h**2), "into its variance squared"),
+        (lambda w, h, rate: np.sqrt(rate / (1 - rate) * np.sum((w * h) ** 2)), "a standard deviation"),
+        (lambda w, h, rate: (1 - rate) / rate * np.sum((w * h) ** 2), "exchanged keep and drop"),
+        (lambda w, h, rate: np.sum((w * h) ** 2), "variance of a gate"),
+        (lambda w, h, rate: w @ h, "of one summand first"),
     ],
     "test_time": [("a", "do to a mean"), ("b", "there in training"), ("d", "too many")],
     "verdict": [("a", "other values"), ("b", "interval lie"), ("d", "how many rows")],
@@ -118,6 +121,10 @@ WRONG = {
 EQUIVALENT = {
     "both_ways": {"mask = rng.random(x.shape) > rate": "a draw that equals the rate has the probability 2 ** -53"},
     "keep": {"return (1 - 0.9, 0.5, 1 / 0.9)": "1 - 0.5 is 0.5"},
+    "next_layer": {
+        "return rate / (1 - rate) * np.sum((-w * h) ** 2)": "a square has no sign",
+        "return rate / (1 - rate) * np.sum((w * -h) ** 2)": "a square has no sign",
+    },
 }
 
 TestExercises = chapter.tests(WRONG, EQUIVALENT)
