@@ -140,12 +140,13 @@ def run(kind, html, names=(), *, folder, workers=1):
     workers : int
         How many notebooks run at a time. The first runs alone, since its set-up cell installs reglib.
     """
+    unknown = set(names) - {name.removeprefix("book/") for name in plain.edition(html)}
+    if unknown:
+        raise ValueError(f"names must be of the notebooks, got {sorted(unknown)}")
     interpreter = python(kind)
     subprocess.run([str(interpreter), "-m", "pip", "uninstall", "-q", "-y", "reglib"], check=True)
     (folder / "repository").mkdir()
     paths = lay_out(folder, html, names, repository(folder / "repository"))
-    if names and len(paths) != len(set(names)):
-        raise ValueError(f"names must be of the notebooks, got {sorted(names)}")
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "IPYTHONDIR")}
     environment["PATH"] = f"{interpreter.parent}{os.pathsep}{environment['PATH']}"
     if kind == "colab":
