@@ -7,7 +7,7 @@ VENV := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test pythons serve colab bench experiments mutants lint fix clean environment tests-environment
+.PHONY: help book test pythons serve colab pdf lighthouse bench experiments mutants lint fix clean environment tests-environment
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\): *[a-z-]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -33,6 +33,12 @@ serve: environment  ## show the built site on http://127.0.0.1:8000
 colab: environment  ## execute the notebooks' plain edition as on Colab (about 2 GB more, long)
 	@$(VENV)/python -m tools.book build
 	@$(VENV)/python -m tools.elsewhere colab
+
+pdf: tests-environment  ## print the built site into one file, _build/book.pdf
+	@$(VENV)/python -m tools.pdf
+
+lighthouse: tests-environment  ## measure the built site with Lighthouse
+	@$(VENV)/python -m tools.lighthouse
 
 bench: environment  ## time reglib beside PyTorch, Keras and scikit-learn
 	@$(VENV)/python -m bench

@@ -72,7 +72,6 @@ def main(arguments=None):
         if function is serve:
             command.add_argument("--port", type=int, default=8000, help="0 takes any free port")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` is to end it as Ctrl-C does
     try:
         if options.run is serve:
             return serve(options)
@@ -95,5 +94,11 @@ def main(arguments=None):
         return 1
 
 
+def program(arguments=None):
+    """Run one command as a program, which `kill` ends as Ctrl-C does; return the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return main(arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -61,7 +61,8 @@ def failure_to_write(error):
 def version_of(python):
     """Return (major, minor) of an interpreter, or None when it does not run."""
     try:
-        out = subprocess.check_output([python, "-c", "import sys; print(*sys.version_info[:2])"])
+        ask = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+        out = subprocess.check_output(ask, stderr=subprocess.DEVNULL)
         return tuple(int(part) for part in out.split())
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None

@@ -8,7 +8,8 @@ from tools import notebooks
 
 # It brings its own Node, reads the settings in pyproject.toml, and looks for packages where this Python does.
 TYPES = ["basedpyright", "--pythonpath", sys.executable]
-SPELLING = ["codespell", "--skip", ".git,.venv,.elsewhere,_build,_executed,mutants,*.svg", "--builtin", "clear,rare"]
+NOT_OURS = ".git,.venv,.elsewhere,_build,_executed,mutants,*.svg,package-lock.json"
+SPELLING = ["codespell", "--skip", NOT_OURS, "--builtin", "clear,rare"]
 
 
 def main(arguments=None):

@@ -17,13 +17,16 @@ from pathlib import Path
 import yaml
 
 from bench import report
-from tools import branch, execute, labels, notebooks, packages, plain, process, reading
+from tools import branch, card, execute, labels, notebooks, packages, plain, process, reading
+from tools.light.missing_page import write_missing_page
+from tools.light.pages import lighten
 
 ROOT = notebooks.ROOT
 STAGE = execute.EXECUTED / "site"
 KEY = execute.EXECUTED / "site.key"
 NEW = execute.EXECUTED / "new"  # where a site is built; it takes the old one's place when it is complete
 HTML = ROOT / "_build" / "html"
+LIGHT = ROOT / "tools" / "light"
 MATHJAX_FILES = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
 
@@ -100,6 +103,7 @@ def staged_config(repository=None):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = pages_address(repository)
         sphinx["extensions"].append("sphinx_sitemap")
         sphinx["sitemap_url_scheme"] = "{link}"
+        sphinx["ogp_social_cards"] = {"enable": True, "image": "card.png", "image_mini": "card.png"}
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
@@ -113,6 +117,7 @@ def put(path, content):
 def stage():
     """Lay out the sources of the site; remove what is no longer there."""
     wanted = {STAGE / "_config.yml": staged_config().encode(), STAGE / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
+    wanted[STAGE / "card.png"] = card.picture()
     for path in sorted((ROOT / "book").rglob("*")):
         if path.is_file() and ".ipynb_checkpoints" not in path.parts:
             content = notebooks.dump(with_times(path)) if path.suffix == ".ipynb" else path.read_bytes()
@@ -134,11 +139,19 @@ def fingerprint():
     """Return a fingerprint of all that the site is built from, reglib's source (the API pages) included."""
     digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
     sources = [path for path in STAGE.rglob("*") if path.is_file()]
+    sources += [path for path in LIGHT.iterdir() if path.is_file()]
     for package in packages.NAMES:
         sources += (ROOT / package).rglob("*.py")
     for path in sorted(sources):
         digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def writers():
+    """Return the text of all that may write HTML later, in the page: the styles of its classes must stay."""
+    files = [path for package in packages.NAMES for path in (ROOT / package).rglob("*.py")]
+    files += [path for path in (ROOT / "tools" / "live").rglob("*") if path.suffix in (".py", ".js", ".mjs", ".css")]
+    return [path.read_text(encoding="utf-8") for path in sorted(files)]
 
 
 def make():
@@ -151,6 +164,9 @@ def make():
     if status or not (NEW / "_build" / "html" / "index.html").exists():
         print("error: the site was not built; the warnings above are errors")
         return status or 1
+    for note in lighten(NEW / "_build" / "html", writers()):
+        print(note)
+    write_missing_page(NEW / "_build" / "html", pages_address(notebooks.address()))
     KEY.unlink(missing_ok=True)
     shutil.rmtree(ROOT / "_build", ignore_errors=True)
     os.replace(NEW / "_build", ROOT / "_build")

@@ -28,7 +28,7 @@ for name in ("RUNS", "STARTED", "FINISHED"):
     setattr(execute, name, execute.EXECUTED / getattr(execute, name).name)
 book.site.build = lambda: 0
 execute.ENVIRONMENT["PYTHONPATH"] = {root!r}
-sys.exit(book.main(["build", "--workers", "1"]))
+sys.exit(book.program(["build", "--workers", "1"]))
 """
 
 

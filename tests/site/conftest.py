@@ -3,19 +3,15 @@
 import functools
 import http.server
 import os
-import shutil
-import subprocess
-import sys
 import threading
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests.conftest import NO_BROWSER, ROOT
+from tools.browser import launch
 
 HTML = ROOT / "_build" / "html"
-SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -44,24 +40,6 @@ def address(html):
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-def launch(playwright):
-    """Return a Chromium: the system's, else Playwright's own, else one that it fetches; None if there is none."""
-    for name in SYSTEM_BROWSERS:
-        path = shutil.which(name)
-        if path:
-            return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-    for fetch in (False, True):
-        if fetch:
-            command = [sys.executable, "-m", "playwright", "install", "chromium"]
-            if subprocess.run(command, capture_output=True, check=False).returncode:
-                return None
-        try:
-            return playwright.chromium.launch(args=ARGUMENTS)
-        except Error:
-            continue
-    return None
 
 
 @pytest.fixture(scope="session")

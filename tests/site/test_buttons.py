@@ -82,3 +82,17 @@ def test_without_an_address_no_button_leaves_the_site(html):
         for link in soup.select(".article-header-buttons a[href]"):
             assert not urlsplit(link["href"]).scheme, path
             assert (path.parent / link["href"]).resolve().exists(), path
+
+
+def test_pages_say_their_address_and_have_a_card(small):
+    """What search engines and other sites ask for: one address a page, a list of all, a picture."""
+    home = "https://owner.github.io/a-book/"
+    for page in ["book/index", *PAGES]:
+        soup = BeautifulSoup((small / f"{page}.html").read_bytes(), "html.parser")
+        assert soup.find("link", rel="canonical")["href"] == f"{home}{page}.html"
+        assert soup.find("meta", property="og:site_name")["content"] == "Regularization in Deep Learning"
+        card = soup.find("meta", property="og:image")["content"]
+        assert card.startswith(home)
+        assert (small / card.removeprefix(home)).read_bytes().startswith(b"\x89PNG")
+    listed = (small / "sitemap.xml").read_text(encoding="utf-8")
+    assert all(f"<loc>{home}{page}.html</loc>" in listed for page in PAGES)

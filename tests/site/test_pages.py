@@ -35,7 +35,9 @@ def pages():
     left_out = ("_static", "_sources", "_modules")
     found = [path.relative_to(HTML) for path in HTML.rglob("*.html")]
     return sorted(
-        path.as_posix() for path in found if path.parts[0] not in left_out and path.name not in ("index.html",)
+        path.as_posix()
+        for path in found
+        if path.parts[0] not in left_out and path.name not in ("index.html", "404.html")
     )
 
 

@@ -1,0 +1,1 @@
+"""What `make lighthouse` measures the site with."""
