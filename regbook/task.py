@@ -107,7 +107,7 @@ def _check(part, count):
         raise ValueError(f"a part must have one entry of each for every example; got {lengths}")
 
 
-def random_split(x, y, counts, *, wrong=0.0):
+def random_split(x, y, counts, *, wrong=0.0, wrong_in="train"):
     """Return the data of a `Task`: each seed takes its own training, validation and test examples at random.
 
     Parameters
@@ -119,8 +119,9 @@ def random_split(x, y, counts, *, wrong=0.0):
     counts : three numbers
         How many examples train, validate and test; they do not overlap.
     wrong : number in [0, 1]
-        The share of *training* labels that are changed to another class, drawn uniformly. Validation and test keep
-        the right ones.
+        The share of labels that are changed to another class, drawn uniformly.
+    wrong_in : {"train", "both"}
+        Whether the training labels alone, or those of validation too. Test keeps the right ones.
 
     Returns
     -------
@@ -130,7 +131,8 @@ def random_split(x, y, counts, *, wrong=0.0):
     Raises
     ------
     ValueError
-        If ``counts`` are not three numbers, x and y differ in length, or ``wrong`` lies outside of [0, 1].
+        If ``counts`` are not three numbers, x and y differ in length, ``wrong`` lies outside of [0, 1], or ``wrong_in`` is
+        another word.
 
     Examples
     --------
@@ -144,12 +146,15 @@ def random_split(x, y, counts, *, wrong=0.0):
         raise ValueError(f"x and y must hold one entry each for every example; got {len(x)} and {len(y)}")
     if len(counts) != 3:
         raise ValueError(f"counts must be three, for training, validation and test; got {counts!r}")
+    one_of("wrong_in", wrong_in, ("train", "both"))
     classes = int(y.max()) + 1
 
     def data(rng):
-        first, *others = datasets.split(rng, len(y), counts)
-        train = Part(x, datasets.flip_labels(rng, y[first], wrong, classes), first)
-        return train, *(Part(x, y[rows], rows) for rows in others)
+        parts = datasets.split(rng, len(y), counts)
+        spoiled = 1 if wrong_in == "train" else 2
+        labels = [datasets.flip_labels(rng, y[rows], wrong, classes) for rows in parts[:spoiled]]
+        labels += [y[rows] for rows in parts[spoiled:]]
+        return tuple(Part(x, own, rows) for own, rows in zip(labels, parts, strict=True))
 
     return data
 

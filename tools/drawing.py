@@ -57,7 +57,11 @@ PANELS = (UNITS, MAPS, MEMORY)
 LOSS = Place("3 Loss", "of outputs and targets")
 BACKWARD = Place("4 Backward pass", "the gradient, through the masks of step 2")
 PENALTY = Place("5 Penalty", "pulls the weights towards zero", (Chapter("L1 and L2", "penalties/l1-l2"),))
-STEP = Place("6 Step", "moves the weights, shrinks them", (Chapter("Weight decay", "penalties/weight-decay"),))
+STEP = Place(
+    "6 Step",
+    "moves the weights, shrinks them; one of them is the last",
+    (Chapter("Weight decay", "penalties/weight-decay"), Chapter("Early stopping", "beyond/early-stopping")),
+)
 PREDICT = Place(
     "After training",
     "the noise is off, one net stands for many; or it stays on",

@@ -160,7 +160,10 @@ def normal(rng, shape, std, *, dtype=np.float64):
     ndarray of floats
     """
     generator("rng", rng)
-    shape, std = _checked_shape(shape), number("std", std, low=0, replicas=True)
+    shape, std = (
+        _checked_shape(shape),
+        number("std", std, low=0, replicas=True),
+    )
     dtype = float_type(dtype)
     std = _per_replica(np.asarray(std), shape, "std").astype(dtype)
     noise = rng.standard_normal(shape, dtype=dtype)

@@ -17,6 +17,7 @@ from reglib._validate import (
     instance,
     integer,
     integers,
+    number,
     one_of,
     text,
 )
@@ -149,19 +150,74 @@ class EarlyStopping:
     """Keep each replica's best parameters, and stop it after ``patience`` measurements without a better one.
 
     ``measure`` is a name in the ``measures`` of `train`, best taken on a validation
-    split; ``better`` is "higher" or "lower". A replica that has stopped keeps its
-    parameters whatever happens later in the others' training, so that it ends as
-    it would have ended alone.
+    split; ``better`` is "higher" or "lower". A measurement is better than the best
+    so far if it is so by more than ``min_delta``; a tie is not, and NaN never is. A
+    replica that has stopped keeps its parameters whatever happens later in the
+    others' training, so that it ends as it would have ended alone.
     """
 
     measure: str
     patience: int
     better: str = "higher"
+    min_delta: float = 0.0
 
     def __post_init__(self):
         text("measure", self.measure)
         integer("patience", self.patience, low=1)
         one_of("better", self.better, ("higher", "lower"))
+        number("min_delta", self.min_delta, low=0)
+
+    def _score(self, value):
+        """Return measurements as numbers of which the larger is the better; NaN is the worst of all."""
+        value = np.asarray(value, float)
+        value = value if self.better == "higher" else -value
+        return np.where(np.isnan(value), -np.inf, value)
+
+    def _improves(self, score, best):
+        """Return whether scores are better than the best so far; where both are infinite they are not."""
+        with np.errstate(invalid="ignore"):
+            return (score > best) & ~(score - best <= self.min_delta)
+
+    def read(self, curve):
+        """Return which entries of a measured curve training would stop at and keep.
+
+        Parameters
+        ----------
+        curve : sequence of numbers, not empty
+            The measurements, in order; NaN and infinity may be among them.
+
+        Returns
+        -------
+        (stopped, kept) : int
+            Positions in the curve; ``stopped`` is None where training would go on to the end.
+
+        Raises
+        ------
+        TypeError
+            If the curve is empty, or does not hold real numbers.
+
+        Examples
+        --------
+        >>> EarlyStopping("loss", patience=2, better="lower").read([3, 2, 4, 4, 1])
+        (3, 1)
+        """
+        numbers = as_array("curve", curve)
+        if (
+            numbers.dtype.kind not in "iuf"
+            or numbers.ndim != 1
+            or not len(numbers)
+        ):
+            raise TypeError(
+                f"curve must be a sequence of real numbers, got {numbers.dtype} of shape {numbers.shape}"
+            )
+        scores = self._score(numbers)
+        kept = 0
+        for k, score in enumerate(scores[1:], start=1):
+            if self._improves(score, scores[kept]):
+                kept = k
+            elif k - kept >= self.patience:
+                return k, kept
+        return None, kept
 
 
 @dataclass(frozen=True)
@@ -435,19 +491,14 @@ class _Watch:
 
     def _current(self, rule):
         """Return the newest measurement that early stopping goes by, as larger is better."""
-        value = np.asarray(self.curves[rule.measure][-1], float)
-        return np.where(
-            np.isnan(value),
-            -np.inf,
-            value if rule.better == "higher" else -value,
-        )
+        return rule._score(self.curves[rule.measure][-1])
 
     def _stop_early(self, step, state):
         """Update the best parameters of the replicas still active; return whether none is."""
         if self.rule is None:
             return False
         value = self._current(self.rule)
-        improved = self.active & (value > self.best)
+        improved = self.active & self.rule._improves(value, self.best)
         self.best = np.where(improved, value, self.best)
         self.best_step = np.where(improved, step, self.best_step)
         self.best_state = _mixed(improved, state, self.best_state)

@@ -187,6 +187,18 @@ def test_a_random_split_changes_training_labels_alone():
     assert {int(label) for label in parts[0].y} == {0, 1, 2}
 
 
+def test_a_random_split_may_change_validation_labels_too():
+    x, y = np.zeros((100, 2)), np.arange(100) % 4
+    one, both = (random_split(x, y, (40, 30, 20), wrong=0.2, wrong_in=where) for where in ("train", "both"))
+    alone, parts = (data(np.random.default_rng(0)) for data in (one, both))
+    assert [int((part.y != y[part.rows]).sum()) for part in parts] == [8, 6, 0]
+    for part, other in zip(alone, parts, strict=True):
+        np.testing.assert_array_equal(part.rows, other.rows)
+    np.testing.assert_array_equal(alone[0].y, parts[0].y)
+    with pytest.raises(ValueError, match="wrong_in must be one of 'train', 'both'; got 'test'"):
+        random_split(x, y, (40, 30, 20), wrong_in="test")
+
+
 def test_a_random_split_is_the_seeds_own():
     data = random_split(np.zeros((30, 2)), np.arange(30) % 5, (10, 10, 10), wrong=0.3)
     a, b, c = (data(np.random.default_rng(seed))[0] for seed in (0, 0, 1))

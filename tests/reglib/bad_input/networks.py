@@ -230,6 +230,7 @@ def training(f):
         return args[0] if len(args) == 1 else args
 
     decay = {"l2": 0.1, "weight_decay": 0.1}
+    rule = loop.EarlyStopping("accuracy", 2, "lower")
     return {
         "train.losses.squared_error": lambda: given(a(5, 2), a(5, 2)),
         "train.losses.softmax_cross_entropy": lambda: [given(a(5, 2), f.labels), given(a(5, 2), soft)],
@@ -275,7 +276,8 @@ def training(f):
         ),
         "train.technique.start": lambda: given(f.technique, f.optimizer, f.params, rng()),
         "train.loop.minibatches": lambda: given(rng(), 5, 2, 2, replicas=(2,), drop_last=True),
-        "train.loop.EarlyStopping": lambda: given("accuracy", 2, "lower"),
+        "train.loop.EarlyStopping": lambda: given("accuracy", 2, "lower", 0.1),
+        "train.loop.EarlyStopping.read": lambda: given(rule, [2.0, 1.0]),
         "train.loop.train": lambda: given(
             f.net,
             f.params,

@@ -254,9 +254,9 @@ def test_a_measure_sees_the_whole_state():
     assert seen[0].params is START
 
 
-def stop(values, patience, better="higher", steps=None, every=1, **options):
+def stop(values, patience, better="higher", steps=None, every=1, min_delta=0.0, **options):
     model, params, measure = counting(values)
-    rule = EarlyStopping("m", patience=patience, better=better)
+    rule = EarlyStopping("m", patience, better, min_delta)
     steps = len(values) - 1 if steps is None else steps
     options |= {"measures": {"m": measure}, "every": every, "early_stopping": rule}
     return train(model, params, SGD(1.0), range(steps), **options)
@@ -315,6 +315,38 @@ def test_each_replica_stops_as_it_would_alone():
 def test_a_nan_measurement_is_never_the_best():
     assert stop([np.nan, 0.1, np.nan, 0.05], patience=5).best_step == 1
     assert stop([np.nan, 0.1, np.nan, 0.05], patience=5, better="lower").best_step == 3
+
+
+def test_a_gain_that_is_too_small_is_none():
+    curve = [1.0, 0.95, 0.9, 0.5, 0.45]
+    assert stop(curve, patience=9, better="lower", min_delta=0.1).best_step == 3
+    assert stop(curve, patience=9, better="lower", min_delta=0.05).best_step == 3
+    assert stop(curve, patience=2, better="lower", min_delta=0.2).best_step == 0
+    # measured from the best that was accepted, not from the last
+    assert stop([1.0, 0.94, 0.88, 0.82], patience=9, better="lower", min_delta=0.1).best_step == 2
+    assert stop([0.0, 0.5, 1.0], patience=9, min_delta=0.5).best_step == 2
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+@pytest.mark.parametrize("patience", [1, 2, 3])
+@pytest.mark.parametrize("min_delta", [0.0, 0.15])
+def test_a_curve_is_read_as_training_reads_it(better, patience, min_delta):
+    curves = [[0.1, 0.5, 0.4, 0.45, 0.9, 0.2], [3, 3, 3, 3], [np.nan, 2, np.nan, 1, 0], [5, 4, 3, 2, 1], [1, 2, 3, 4]]
+    curves += [[np.inf, 1, np.inf, np.inf], [-np.inf, 1, 2], [1.0], np.random.default_rng(patience).random(12)]
+    for curve in curves:
+        rule = EarlyStopping("m", patience, better, min_delta)
+        run = stop(curve, patience, better, min_delta=min_delta)
+        stopped, kept = rule.read(curve)
+        assert kept == run.best_step
+        assert (len(curve) - 1 if stopped is None else stopped) == run.steps[-1]
+
+
+def test_a_curve_that_is_read_by_hand():
+    rule = EarlyStopping("loss", patience=2, better="lower")
+    assert rule.read([3, 2, 4, 4, 1]) == (3, 1)
+    assert rule.read([3, 2, 4, 1]) == (None, 3)
+    assert rule.read([3]) == (None, 0)
+    assert EarlyStopping("loss", patience=1, better="lower").read([3, 2, 2, 1]) == (2, 1)
 
 
 def remembering(params, memory):
@@ -452,6 +484,11 @@ def test_bad_arguments_are_named():
             lambda: train(*one, measures=measures, every=1, early_stopping=EarlyStopping("n", 3)),
             ValueError,
             "early_stopping.measure must be one of 'm'; got 'n'",
+        ),
+        (
+            lambda: EarlyStopping("m", 1, min_delta=-1),
+            ValueError,
+            "min_delta must be a finite number in [0, inf], got -1",
         ),
         (lambda: EarlyStopping("m", 0), ValueError, "patience must be at least 1, got 0"),
         (lambda: EarlyStopping("m", 1, better="up"), ValueError, "better must be one of 'higher', 'lower'; got 'up'"),
