@@ -5,35 +5,47 @@ import numpy as np
 from regcheck.core import choice, compare, exercise, near, parts, trials
 
 
-@exercise("The stretch and the shift")
-def constants(answer):
-    """a = (q (1 + p alpha'^2))^(-1/2), b = -a p alpha'."""
+@exercise("Units of your own")
+def own_units(answer):
+    """a = sqrt(v / (q (p (low - m)^2 + v))), b = m - a (q m + p low)."""
     for rng in trials():
-        p, limit = rng.uniform(0.1, 0.4), rng.uniform(-2.0, -1.2)
-        q = 1 - p
-        right = (q * (1 + p * limit**2)) ** -0.5
-        a, b = parts(answer(p, limit), (right, -right * p * limit))
+        p, low = rng.uniform(0.1, 0.4), rng.uniform(-2.0, -1.2)
+        units = rng.uniform(1.2, 1.8) * rng.standard_exponential((40, 6)) + rng.uniform(-0.9, -0.5)
+        m, v, q, std = units.mean(), units.var(), 1 - p, units.std()
+        spread = p * (low - m) ** 2
+        right = np.sqrt(v / (q * (spread + v)))
+        a, b = parts(answer(units, p, low), (right, m - right * (q * m + p * low)))
         compare(
             a,
             right,
             {
-                "That is the variance of the bracket. What makes its standard deviation 1?": q * (1 + p * limit**2),
-                "You forgot the square root.": 1 / (q * (1 + p * limit**2)),
-                "You exchanged keep and drop.": (p * (1 + q * limit**2)) ** -0.5,
-                "That is the factor of ordinary dropout.": 1 / q,
-                "alpha_prime comes in squared.": (q * (1 + p * abs(limit))) ** -0.5,
+                "Your stretch is that for units of mean 0 and variance 1.": (q * (1 + p * low**2)) ** -0.5,
+                "You left the mean of the units out of the variance of the bracket.": np.sqrt(
+                    v / (q * (p * low**2 + v))
+                ),
+                "You exchanged keep and drop.": np.sqrt(v / (p * (q * (low - m) ** 2 + v))),
+                "You forgot the square root.": v / (q * (spread + v)),
+                "That gives the output the variance 1. It should have that of the units.": 1
+                / np.sqrt(q * (spread + v)),
+                "You took the standard deviation of the units for their variance.": np.sqrt(std / (q * (spread + std))),
+                "That is upside down: a large variance of the bracket asks for a small stretch.": np.sqrt(
+                    q * (spread + v) / v
+                ),
             },
-            "The stretch is not right. Its square, times the variance of the bracket, must be 1.",
+            "The stretch is not right. Its square, times the variance of the bracket, must be that of the units.",
         )
         compare(
             b,
-            -right * p * limit,
+            m - right * (q * m + p * low),
             {
-                "The sign: the mean of the dropped units has to be taken away.": right * p * limit,
-                "The shift acts after the stretch: it contains a.": -p * limit,
-                "You weigh what dropped units become with the probability to keep.": -right * q * limit,
+                "With your shift the output has the mean 0. It should have that of the units.": -right
+                * (q * m + p * low),
+                "The shift acts after the stretch: what it takes away is stretched, too.": m - (q * m + p * low),
+                "You forgot the mean of the units that are kept.": m - right * p * low,
+                "The sign: the mean of the stretched bracket has to be taken away.": m + right * (q * m + p * low),
+                "You exchanged keep and drop in the shift.": m - right * (p * m + q * low),
             },
-            "The stretch is right, the shift is not. The mean of the output must be 0.",
+            "The stretch is right, the shift is not. The mean of the output must be that of the units.",
         )
 
 

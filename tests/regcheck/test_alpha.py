@@ -13,8 +13,23 @@ def right_a(p, limit):
     return ((1 - p) * (1 + p * limit**2)) ** -0.5
 
 
-def constants(a=right_a, b=lambda a, p, limit: -a * p * limit):
-    return lambda p, limit: (a(p, limit), b(right_a(p, limit), p, limit))
+def bracket(m, v, p, low):
+    """The variance of the bracket."""
+    return (1 - p) * (p * (low - m) ** 2 + v)
+
+
+def own_a(m, v, p, low):
+    return np.sqrt(v / bracket(m, v, p, low))
+
+
+def own_units(a=own_a, b=lambda a, m, p, low: m - a * ((1 - p) * m + p * low)):
+    """Return an answer that is right but for what is given."""
+
+    def answer(units, p, low):
+        m, v = units.mean(), units.var()
+        return a(m, v, p, low), b(own_a(m, v, p, low), m, p, low)
+
+    return answer
 
 
 def applied(form):
@@ -26,18 +41,22 @@ def applied(form):
 
 
 WRONG = {
-    "constants": [
-        (constants(lambda p, c: (1 - p) * (1 + p * c**2)), "variance of the bracket. What"),
-        (constants(lambda p, c: 1 / ((1 - p) * (1 + p * c**2))), "square root"),
-        (constants(lambda p, c: (p * (1 + (1 - p) * c**2)) ** -0.5), "exchanged keep and drop"),
-        (constants(lambda p, c: 1 / (1 - p)), "ordinary dropout"),
-        (constants(lambda p, c: ((1 - p) * (1 + p * abs(c))) ** -0.5), "comes in squared"),
-        (constants(lambda p, c: 9.0), "Its square"),
-        (constants(b=lambda a, p, c: a * p * c), "The sign"),
-        (constants(b=lambda a, p, c: -p * c), "contains a"),
-        (constants(b=lambda a, p, c: -a * (1 - p) * c), "probability to keep"),
-        (constants(b=lambda a, p, c: 9.0), "must be 0"),
-        (right_a, "must be 2 values"),
+    "own_units": [
+        (own_units(a=lambda m, v, p, low: right_a(p, low)), "mean 0 and variance 1."),
+        (own_units(a=lambda m, v, p, low: np.sqrt(v / bracket(0, v, p, low))), "left the mean"),
+        (own_units(a=lambda m, v, p, low: own_a(m, v, 1 - p, low)), "You exchanged keep and drop."),
+        (own_units(a=lambda m, v, p, low: v / bracket(m, v, p, low)), "square root"),
+        (own_units(a=lambda m, v, p, low: bracket(m, v, p, low) ** -0.5), "the variance 1. It"),
+        (own_units(a=lambda m, v, p, low: own_a(m, v**0.5, p, low)), "for their variance"),
+        (own_units(a=lambda m, v, p, low: 1 / own_a(m, v, p, low)), "upside down"),
+        (own_units(a=lambda m, v, p, low: 9.0), "Its square"),
+        (own_units(b=lambda a, m, p, low: -a * ((1 - p) * m + p * low)), "has the mean 0"),
+        (own_units(b=lambda a, m, p, low: m - ((1 - p) * m + p * low)), "acts after the stretch"),
+        (own_units(b=lambda a, m, p, low: m - a * p * low), "that are kept"),
+        (own_units(b=lambda a, m, p, low: m + a * ((1 - p) * m + p * low)), "The sign"),
+        (own_units(b=lambda a, m, p, low: m - a * (p * m + (1 - p) * low)), "in the shift"),
+        (own_units(b=lambda a, m, p, low: 9.0), "must be that of the units"),
+        (lambda units, p, low: own_a(units.mean(), units.var(), p, low), "must be 2 values"),
     ],
     "backward": [
         (lambda g, m, a: m * g, "stretch is missing"),
@@ -77,7 +96,13 @@ WRONG = {
     ],
 }
 
-EQUIVALENT = {"strength": {"odds = 0.3 / 0.7 / 4.1": "the same to the three decimals that are asked for"}}
+EQUIVALENT = {
+    "own_units": {
+        "mean, variance, q = (np.mean(units).mean(), units.var(), 1 - rate)": "the mean of one number",
+        "a = np.sqrt(variance / (q * (rate * (mean - low) ** 2 + variance)))": "a square has no sign",
+    },
+    "strength": {"odds = 0.3 / 0.7 / 4.1": "the same to the three decimals that are asked for"},
+}
 
 TestExercises = chapter.tests(WRONG, EQUIVALENT)
 
