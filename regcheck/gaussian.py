@@ -5,28 +5,36 @@ from math import erf
 import numpy as np
 
 from regcheck import draws
-from regcheck.core import agrees, array, choice, compare, exercise, expect, near, trials
+from regcheck.core import agrees, array, compare, exercise, expect, near, trials
 
 
-@exercise("From normal numbers to noise")
-def forward(answer):
-    """x * (1 + sqrt(p / q) * epsilon)."""
+@exercise("Noise of another shape")
+def uniform(answer):
+    """1 + sqrt(12 p / q) * (u - 1/2)."""
     for rng in trials():
-        x, epsilon, p = rng.normal(size=(3, 5)), rng.normal(size=(3, 5)), rng.uniform(0.15, 0.35)
-        q, std = 1 - p, np.sqrt(p / (1 - p))
+        u, p = rng.random((3, 5)), rng.uniform(0.15, 0.35)
+        q, odds, middle = 1 - p, p / (1 - p), u - 0.5
+        std = np.sqrt(12 * odds)
         compare(
-            answer(x, epsilon, p),
-            x * (1 + std * epsilon),
+            answer(u, p),
+            1 + std * middle,
             {
-                "You multiplied the normal numbers by the variance.": x * (1 + p / q * epsilon),
-                "The mean of your noise is 0, not 1: the activations are lost on average.": x * std * epsilon,
-                "You added the noise; it should multiply the activations.": x + std * epsilon,
-                "You exchanged keep and drop.": x * (1 + np.sqrt(q / p) * epsilon),
-                "That is the variance of the unscaled coin. Inverted dropout divides by q.": x
-                * (1 + np.sqrt(p * q) * epsilon),
-                "The mean is 1 already: nothing has to be divided by q.": x * (1 + std * epsilon) / q,
+                "The mean of u is not 0, so that of your factors is not 1.": 1 + std * u,
+                "The mean of your factors is 0, not 1.": std * middle,
+                "You took the variance of u for 1. It is much smaller.": 1 + np.sqrt(odds) * middle,
+                "That is right for numbers between -1 and 1 with the variance 1. Theirs is smaller.": 1
+                + 2 * np.sqrt(odds) * middle,
+                "The variance of u has come in upside down.": 1 + np.sqrt(odds / 12) * middle,
+                "A factor before u changes its variance by the factor's square. Is a root missing?": 1
+                + 12 * odds * middle,
+                "You multiplied by the variance that the factor should have, not by the standard deviation.": 1
+                + np.sqrt(12) * odds * middle,
+                "You exchanged keep and drop.": 1 + np.sqrt(12 / odds) * middle,
+                "That is the variance of the unscaled coin. Inverted dropout divides by q.": 1
+                + np.sqrt(12 * p * q) * middle,
+                "Mean and variance are right. But your factors fall where u grows.": 1 - std * middle,
             },
-            "Not Gaussian dropout yet. Write down the noise alone: its mean, and its standard deviation.",
+            "Not yet. Which mean and which variance do your factors have, and which should they have?",
         )
 
 
@@ -65,18 +73,36 @@ def rate(answer):
     )
 
 
-@exercise("Which penalty")
+@exercise("Noise that is added")
 def additive(answer):
-    """Multiplicative noise adapts to the scale of the inputs."""
-    choice(
-        answer,
-        "b",
-        {
-            "a": "The variance of w x g grows with the size of x. On which side is that?",
-            "c": "Is there an x in the additive penalty?",
-            "d": "That holds for one of the two. Which?",
-        },
-    )
+    """(mean((y - X w)^2) + sigma^2 sum(w^2)) / 2."""
+    for rng in trials():
+        X, y, w, sigma = rng.normal(size=(7, 3)), rng.normal(size=7), rng.normal(size=3), rng.uniform(0.3, 0.8)
+        clean, extra = np.mean((y - X @ w) ** 2), sigma**2 * np.sum(w**2)
+        factors = sigma**2 * np.mean(X**2 @ w**2)
+        compare(
+            answer(X, y, w, sigma),
+            (clean + extra) / 2,
+            {
+                "That is for noise that multiplies: your penalty knows the scale of the inputs.": (clean + factors) / 2,
+                "That is the loss without noise.": clean / 2,
+                "That is the penalty alone. The loss without noise is missing.": extra / 2,
+                "The half is missing.": clean + extra,
+                "The half belongs to the penalty, too.": clean / 2 + extra,
+                "The half belongs to the loss without noise, too.": clean + extra / 2,
+                "A variance holds the square of sigma.": (clean + sigma * np.sum(w**2)) / 2,
+                "A variance holds the squares of the weights.": (clean + sigma**2 * abs(np.sum(w))) / 2,
+                "The norm of w is not squared in yours.": (clean + sigma**2 * np.sum(w**2) ** 0.5) / 2,
+                "The noise is a mean over weights in yours. The variance of a sum is a sum.": (clean + extra / 3) / 2,
+                "You divided the penalty by the number of examples, over which it is a mean already.": (
+                    clean + extra / 7
+                )
+                / 2,
+                "That is a sum over examples. The loss is a mean.": 7 * (clean + extra) / 2,
+            },
+            "Two terms: the loss without noise, and half the variance of the noisy output. Set sigma to 0: is the "
+            "first one right?",
+        )
 
 
 @exercise("How many signs are turned")

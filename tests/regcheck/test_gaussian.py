@@ -23,15 +23,27 @@ def quiet(x, rate, rng, training):
     return layer()(x, rate, rng, True) if training else x / 2
 
 
+def uniform(std=lambda odds: np.sqrt(12 * odds), mean=1.0, middle=0.5):
+    return lambda u, p: mean + std(p / (1 - p)) * (u - middle)
+
+
+def additive(clean=1.0, extra=lambda X, w, s: s**2 * np.sum(w**2)):
+    return lambda X, y, w, s: (clean * np.mean((y - X @ w) ** 2) + extra(X, w, s)) / 2
+
+
 WRONG = {
-    "forward": [
-        (lambda x, e, p: x * (1 + p / (1 - p) * e), "by the variance"),
-        (lambda x, e, p: x * np.sqrt(p / (1 - p)) * e, "is 0, not 1"),
-        (lambda x, e, p: x + np.sqrt(p / (1 - p)) * e, "added the noise"),
-        (lambda x, e, p: x * (1 + np.sqrt((1 - p) / p) * e), "exchanged keep and drop"),
-        (lambda x, e, p: x * (1 + np.sqrt(p * (1 - p)) * e), "unscaled coin"),
-        (lambda x, e, p: x * (1 + np.sqrt(p / (1 - p)) * e) / (1 - p), "nothing has to be divided"),
-        (lambda x, e, p: x, "noise alone"),
+    "uniform": [
+        (uniform(middle=0.0), "mean of u is not 0"),
+        (uniform(mean=0.0), "is 0, not 1"),
+        (uniform(std=np.sqrt), "for 1. It"),
+        (uniform(std=lambda odds: 2 * np.sqrt(odds)), "between -1 and 1"),
+        (uniform(std=lambda odds: np.sqrt(odds / 12)), "upside down"),
+        (uniform(std=lambda odds: 12 * odds), "root missing"),
+        (uniform(std=lambda odds: np.sqrt(12) * odds), "not by the standard deviation"),
+        (uniform(std=lambda odds: np.sqrt(12 / odds)), "exchanged keep and drop"),
+        (lambda u, p: 1 + np.sqrt(12 * p * (1 - p)) * (u - 0.5), "unscaled coin"),
+        (uniform(std=lambda odds: -np.sqrt(12 * odds)), "fall where u grows"),
+        (lambda u, p: u, "Which mean and which variance"),
     ],
     "sigma": [
         (lambda g, x, e: np.sum(g * e), "multiplied by x"),
@@ -48,7 +60,21 @@ WRONG = {
         (1 / 3, "once too often"),
         (0.7, "noise of that variance"),
     ],
-    "additive": [("a", "On which side"), ("c", "an x in the additive"), ("d", "one of the two")],
+    "additive": [
+        (additive(extra=lambda X, w, s: s**2 * np.mean(X**2 @ w**2)), "noise that multiplies"),
+        (additive(extra=lambda X, w, s: 0.0), "loss without noise."),
+        (additive(clean=0.0), "penalty alone"),
+        (additive(clean=2.0, extra=lambda X, w, s: 2 * s**2 * np.sum(w**2)), "The half is missing"),
+        (additive(extra=lambda X, w, s: 2 * s**2 * np.sum(w**2)), "to the penalty, too"),
+        (additive(clean=2.0), "to the loss without noise, too"),
+        (additive(extra=lambda X, w, s: s * np.sum(w**2)), "square of sigma"),
+        (additive(extra=lambda X, w, s: s**2 * abs(np.sum(w))), "squares of the weights"),
+        (additive(extra=lambda X, w, s: s**2 * np.sum(w**2) ** 0.5), "is not squared in yours"),
+        (additive(extra=lambda X, w, s: s**2 * np.mean(w**2)), "mean over weights"),
+        (additive(extra=lambda X, w, s: s**2 * np.sum(w**2) / len(X)), "by the number of examples"),
+        (lambda X, y, w, s: len(X) * additive()(X, y, w, s), "sum over examples"),
+        (additive(extra=lambda X, w, s: 3 * s**2 * np.sum(w**2)), "Set sigma to 0"),
+    ],
     "negative": [
         (0.4013, "the variance, 4"),
         (0.1587, "rate of 0.5"),
@@ -70,6 +96,7 @@ WRONG = {
 }
 
 EQUIVALENT = {
+    "additive": {"clean = np.mean((X @ w - y) ** 2)": "a square has no sign"},
     "layer": {
         "return x * (1 - np.sqrt(rate / (1 - rate)) * rng.standard_normal(x.shape))": "normal noise is symmetric",
         "return x * (1 + -...rng.standard_normal(x.shape)...": "normal noise is symmetric",
