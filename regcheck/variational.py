@@ -6,6 +6,34 @@ from regcheck import draws
 from regcheck.core import array, choice, compare, exercise, expect, near, trials
 
 
+@exercise("Where the noise settles")
+def settles(answer):
+    """weight / (2 N s)."""
+    for rng in trials():
+        s, n, weight = rng.uniform(0.2, 0.6, 5), int(rng.integers(3, 9)), rng.uniform(1.5, 3.0)
+        right = weight / (2 * n * s)
+        compare(
+            answer(s, n, weight),
+            right,
+            {
+                "The half is missing: KL holds half a logarithm.": 2 * right,
+                "The half has come in upside down.": 4 * right,
+                "The weight is missing.": right / weight,
+                "A larger weight should pay for more noise.": right / weight**2,
+                "More examples should mean less noise.": right * n**2,
+                "KL is divided by the number of examples.": right * n,
+                "A unit on which the loss hangs should get less noise.": weight * s / (2 * n),
+                "The cost of noise is missing: it differs from unit to unit.": right * s,
+                "A variance cannot be negative. Which of the two terms falls?": -right,
+                "That is the rate. You are asked for the variance.": right / (1 + right),
+                "That is the logarithm of what you are asked for.": np.log(right),
+                "That is the standard deviation.": np.sqrt(right),
+            },
+            "Write down the two terms of one unit, one that rises with its variance and one that falls. Where do their "
+            "slopes cancel?",
+        )
+
+
 @exercise("The gradient of the logarithm")
 def learned(answer):
     """sum(grad * epsilon) * sqrt(alpha) / 2 + H * slope / N."""
@@ -98,25 +126,6 @@ def decay(answer):
             "d": "Decay moves a number towards zero, from either side.",
         },
     )
-
-
-@exercise("The slope of a relaxed gate")
-def relaxed(answer):
-    """-z (1 - z) / t."""
-    for rng in trials():
-        z, t = rng.uniform(0.1, 0.9, (3, 4)), rng.uniform(0.2, 0.6)
-        compare(
-            answer(z, t),
-            -z * (1 - z) / t,
-            {
-                "The sign: a higher rate makes gates smaller.": z * (1 - z) / t,
-                "The temperature is missing.": -z * (1 - z),
-                "The temperature is on the wrong side of the fraction.": -z * (1 - z) * t,
-                "That is the slope of z by its logit: only half of the way.": -z / t,
-                "The other half of the logistic function's slope is missing.": -(1 - z) / t,
-            },
-            "z is one minus a logistic function. Whose argument is what, divided by what?",
-        )
 
 
 def _as_found(x, log_alpha, rng, alpha_max):

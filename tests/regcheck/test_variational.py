@@ -36,7 +36,26 @@ def noise(std=np.sqrt, mean=1.0, limit=np.minimum, on="alpha", result=lambda x: 
     return answer
 
 
+def settles(form=lambda alpha: alpha, s=-1, n=-1, weight=1, factor=0.5):
+    return lambda cost, examples, w: form(factor * cost**s * float(examples) ** n * w**weight)
+
+
 WRONG = {
+    "settles": [
+        (settles(factor=1.0), "half is missing"),
+        (settles(factor=2.0), "half has come in upside down"),
+        (settles(weight=0), "weight is missing"),
+        (settles(weight=-1), "larger weight"),
+        (settles(n=1), "More examples"),
+        (settles(n=0), "is divided by"),
+        (settles(s=1), "should get less noise"),
+        (settles(s=0), "from unit to unit"),
+        (settles(form=lambda a: -a), "cannot be negative"),
+        (settles(form=lambda a: a / (1 + a)), "That is the rate"),
+        (settles(form=np.log), "That is the logarithm"),
+        (settles(form=np.sqrt), "That is the standard deviation"),
+        (settles(factor=7.0), "slopes cancel"),
+    ],
     "learned": [
         (learned(noise=lambda s: np.exp(s / 2)), "half is missing"),
         (learned(noise=lambda s: np.exp(s) / 2), "used the variance"),
@@ -73,14 +92,6 @@ WRONG = {
         (0.5, "First the variance"),
     ],
     "decay": [("a", "no noise"), ("c", "Was it given"), ("d", "from either side")],
-    "relaxed": [
-        (lambda z, t: z * (1 - z) / t, "The sign"),
-        (lambda z, t: -z * (1 - z), "temperature is missing"),
-        (lambda z, t: -z * (1 - z) * t, "wrong side"),
-        (lambda z, t: -z / t, "only half of the way"),
-        (lambda z, t: -(1 - z) / t, "other half"),
-        (lambda z, t: z, "Whose argument"),
-    ],
     "noise": [
         (noise(mean=0.0, std=lambda a: a, on="log"), "their variance"),
         (noise(mean=0.0), "their standard deviation"),
