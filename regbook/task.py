@@ -131,8 +131,8 @@ def random_split(x, y, counts, *, wrong=0.0, wrong_in="train"):
     Raises
     ------
     ValueError
-        If ``counts`` are not three numbers, x and y differ in length, ``wrong`` lies outside of [0, 1], or ``wrong_in`` is
-        another word.
+        If ``counts`` are not three numbers, x and y differ in length, ``wrong`` lies outside of [0, 1], or
+        ``wrong_in`` is another word.
 
     Examples
     --------

@@ -113,12 +113,12 @@ def keep(answer):
     cases += [([2.0, 1.5, 1.6], 5, 0.5), ([2.0, 2, 2, 1], 3, 0.0), ([9.0, 8, 7, 6, 5, 4, 5, 3], 2, 0.0)]
     for rng in trials(20):
         cases.append((rng.random(12).round(2).tolist(), int(rng.integers(1, 5)), round(rng.uniform(0, 0.2), 2)))
-    wrong, fits = [], None
+    wrong, fits = [], set(_variants(*cases[0]))
     for curve, patience, delta in cases:
         got, right = answer(list(curve), patience, delta), _read(curve, patience, delta)
         number = array(got, (), "Return one number: the look whose weights are kept, the first being 0.")
         here = {said for said, value in _variants(curve, patience, delta).items() if value == number}
-        fits = here if fits is None else fits & here
+        fits &= here
         if number != right:
             wrong.append((curve, patience, delta))
     if wrong:
