@@ -164,9 +164,7 @@ def _as_found(w, X, y, held_X, held_y, rate, steps, patience):
         loss = np.mean((held_y - held_X @ w) ** 2)
         if loss < best:
             best, kept = loss, w
-        else:
-            wait += 1
-        if wait == patience:
+        elif (wait := wait + 1) == patience:
             break
     return kept
 
