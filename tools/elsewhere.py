@@ -3,7 +3,7 @@
 Each environment is a virtual one in ``.elsewhere``, made once. ``colab`` has the versions that Colab has, as far as
 they are pinned below, PyTorch as it is here (its files are linked, since it is large), and no reglib: the set-up cell
 installs that from a Git repository made of the packages as they stand, which takes the place of the book's address.
-``bare`` has NumPy and matplotlib alone. There a missing framework is no error.
+``bare`` has NumPy and matplotlib alone. There a missing framework is no error, whatever the run that starts it says.
 """
 
 import argparse
@@ -147,7 +147,8 @@ def run(kind, html, names=(), *, folder, workers=1):
     subprocess.run([str(interpreter), "-m", "pip", "uninstall", "-q", "-y", "reglib"], check=True)
     (folder / "repository").mkdir()
     paths = lay_out(folder, html, names, repository(folder / "repository"))
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "IPYTHONDIR")}
+    inherited = ("PYTHONPATH", "IPYTHONDIR", "REQUIRE_FRAMEWORKS")
+    environment = {key: value for key, value in os.environ.items() if key not in inherited}
     environment["PATH"] = f"{interpreter.parent}{os.pathsep}{environment['PATH']}"
     if kind == "colab":
         environment["REQUIRE_FRAMEWORKS"] = "1"

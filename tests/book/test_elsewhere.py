@@ -53,7 +53,8 @@ def test_two_notebooks_run_as_on_colab(tmp_path):
 
 
 @pytest.mark.xdist_group("elsewhere")
-def test_with_numpy_and_matplotlib_alone_the_rest_of_a_notebook_runs(tmp_path):
+def test_with_numpy_and_matplotlib_alone_the_rest_of_a_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUIRE_FRAMEWORKS", "1")  # as in `make test`
     python = interpreter("bare")
     assert installed(python, "torch", "keras", "scikit-learn", "scipy", "pandas") == ["None"] * 5
     assert elsewhere.run("bare", HTML, [ALONE], folder=tmp_path) == 0
