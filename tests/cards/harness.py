@@ -1,8 +1,8 @@
 """The tabs of a chapter's card, run as they stand.
 
-from tests.cards.harness import run
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("dropout/dropout")
+torch_tab, keras_tab, numpy_tab = harness.run("dropout/dropout")
 
 Each is the namespace that the tab's code leaves behind: what it trained, and what it evaluated. The rest is what
 several cards ask of it: weights in reglib's layout, a step of PyTorch on its own noise, a layer of Keras again.
@@ -38,12 +38,13 @@ def tabs(chapter):
 @functools.cache
 def run(chapter):
     """Run the three tabs of a chapter's card, each by itself, and return what each of them defines."""
-    return tuple(_run(f"<card of {chapter}: {name}>", tabs(chapter)[name]) for name in TABS)
+    return tuple(run_code(tabs(chapter)[name], f"<card of {chapter}: {name}>") for name in TABS)
 
 
-def _run(name, code):
+def run_code(code, name="<tab>", given=None):
+    """Run code and return the names that it defines; ``given``: those that code before it has defined."""
     linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
-    names = {"__name__": name}
+    names = {"__name__": name} | (vars(given) if given else {})
     exec(compile(code, name, "exec"), names)
     return SimpleNamespace(**{key: value for key, value in names.items() if not key.startswith("__")})
 
@@ -56,6 +57,13 @@ def named(arrays, names=NAMES):
 def from_torch(tensors, names=NAMES):
     """Return PyTorch's parameters or gradients by name, in reglib's layout and in float64."""
     return named([tensor.detach().numpy().T for tensor in tensors], names)
+
+
+def weights(tab):
+    """Return the weights that a tab has trained, in PyTorch, Keras or NumPy, as `named` does."""
+    if hasattr(tab, "run"):
+        return tab.run.params
+    return from_torch(tab.net.parameters()) if hasattr(tab.net, "parameters") else named(tab.net.get_weights())
 
 
 def keras_layer(net, kind, dtype):
@@ -85,10 +93,24 @@ def assert_agree(found, expected, tolerance=1e-6):
         np.testing.assert_allclose(found[name], array, rtol=0, atol=tolerance, err_msg=name)
 
 
-def assert_evaluated_without_noise(tab, net, params):
+def assert_evaluated_without_noise(tab, net):
     """Check a tab's ``prediction`` for its inputs against reglib's network without noise."""
-    logits = net.logits(params, np.asarray(tab.x, float))
+    logits = net.logits(weights(tab), np.asarray(tab.x, float))
     np.testing.assert_array_equal(tab.prediction, logits.argmax(axis=1))
+
+
+def assert_both_evaluated_without_noise(torch_tab, keras_tab, net):
+    """Check the evaluation of two tabs, and that PyTorch's network was told to evaluate."""
+    assert not torch_tab.net.training
+    for tab in (torch_tab, keras_tab):
+        assert_evaluated_without_noise(tab, net)
+
+
+def assert_gradients_of_noise(tab, net):
+    """Check that the gradients which a tab in PyTorch has left are not those that it would have without noise."""
+    plain = value_and_grads(net, weights(tab), np.asarray(tab.x, float), np.asarray(tab.y))[1]
+    found = from_torch([w.grad for w in tab.net.parameters()])
+    assert np.abs(found["w2"] - plain["w2"]).max() > 1e-3
 
 
 def assert_took_a_noisy_step(tab, x, y, start, noise, rate):
@@ -96,4 +118,4 @@ def assert_took_a_noisy_step(tab, x, y, start, noise, rate):
     value, grads = value_and_grads(tab.net, start, x, y, noise=noise)
     assert tab.run.losses == pytest.approx([value], abs=1e-12)
     assert_agree(tab.run.params, {name: start[name] - rate * grads[name] for name in start}, 1e-12)
-    assert_evaluated_without_noise(tab, tab.net, tab.run.params)
+    assert_evaluated_without_noise(tab, tab.net)

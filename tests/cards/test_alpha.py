@@ -8,25 +8,16 @@ import torch
 from regbook import replay
 from reglib.noise.kinds import Alpha
 from reglib.train.technique import value_and_grads
-from tests.cards.harness import (
-    assert_agree,
-    assert_evaluated_without_noise,
-    assert_took_a_noisy_step,
-    from_torch,
-    keras_layer,
-    named,
-    run,
-    torch_step,
-)
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("variants/alpha")
+torch_tab, keras_tab, numpy_tab = harness.run("variants/alpha")
 NET = numpy_tab.net
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_layers_agree_on_the_same_mask(dtype):
     h, grad = np.random.default_rng(1).normal(size=(2, 50, 64)).astype(dtype)
-    theirs = torch_tab.net[2], keras_layer(keras_tab.net, keras.layers.AlphaDropout, dtype)
+    theirs = torch_tab.net[2], harness.keras_layer(keras_tab.net, keras.layers.AlphaDropout, dtype)
     replay.noise_parity(numpy_tab.alpha.noise["hidden1"], h, grad, *theirs)
 
 
@@ -43,26 +34,21 @@ def test_all_start_from_lecun_normal_weights():
 
 def test_torch_whole_step_on_its_own_mask():
     net, x, y = torch_tab.net, torch_tab.x, torch_tab.y
-    seen, _, theirs = torch_step(net, net[2], torch.zeros(50, 64), x, y)
+    seen, _, theirs = harness.torch_step(net, net[2], torch.zeros(50, 64), x, y)
     kept = seen > Alpha(0.1).given(np.zeros(1, bool)).offset / 2
     noise = {"hidden1": Alpha(0.1).given(kept)}
-    params = from_torch(net.parameters())
+    params = harness.from_torch(net.parameters())
     mine = value_and_grads(NET, params, x.double().numpy(), y.numpy(), noise=noise)[1]
     assert 0.85 < kept.mean() < 0.95
-    assert_agree(theirs, mine)
+    harness.assert_agree(theirs, mine)
 
 
 def test_the_gradients_in_torch_are_those_of_noise():
-    # The card's own backward pass: without noise the gradients would be others.
-    params = from_torch(torch_tab.net.parameters())
-    plain = value_and_grads(NET, params, torch_tab.x.double().numpy(), torch_tab.y.numpy())[1]
-    assert np.abs(torch_tab.net[3].weight.grad.numpy().T - plain["w2"]).max() > 1e-3
+    harness.assert_gradients_of_noise(torch_tab, NET)
 
 
 def test_torch_and_keras_evaluate_without_noise():
-    assert not torch_tab.net.training
-    assert_evaluated_without_noise(torch_tab, NET, from_torch(torch_tab.net.parameters()))
-    assert_evaluated_without_noise(keras_tab, NET, named(keras_tab.net.get_weights()))
+    harness.assert_both_evaluated_without_noise(torch_tab, keras_tab, NET)
 
 
 def test_numpy_trained_with_alpha_dropout_and_evaluates_without():
@@ -70,4 +56,4 @@ def test_numpy_trained_with_alpha_dropout_and_evaluates_without():
     x, y = rng.standard_normal((50, 64)), rng.integers(10, size=50)
     start = NET.init(rng)
     noise = {"hidden1": Alpha(0.1).draw(rng, (50, 64))}
-    assert_took_a_noisy_step(numpy_tab, x, y, start, noise, 0.01)
+    harness.assert_took_a_noisy_step(numpy_tab, x, y, start, noise, 0.01)

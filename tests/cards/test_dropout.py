@@ -9,18 +9,9 @@ from regbook import replay
 from reglib.noise.affine import Noise
 from reglib.noise.kinds import Bernoulli
 from reglib.train.technique import value_and_grads
-from tests.cards.harness import (
-    assert_agree,
-    assert_evaluated_without_noise,
-    assert_took_a_noisy_step,
-    from_torch,
-    keras_layer,
-    named,
-    run,
-    torch_step,
-)
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("dropout/dropout")
+torch_tab, keras_tab, numpy_tab = harness.run("dropout/dropout")
 NET, RATE, STEP = numpy_tab.net, 0.5, 0.05
 
 
@@ -31,42 +22,41 @@ def without_dropout(params, x, y):
 
 def test_torch_trained_with_dropout():
     # After one step SGD's momentum is the gradient, and the weights before it are known.
-    gradients = from_torch([torch_tab.optimizer.state[w]["momentum_buffer"] for w in torch_tab.net.parameters()])
-    now = from_torch(torch_tab.net.parameters())
+    state = torch_tab.optimizer.state
+    gradients = harness.from_torch([state[w]["momentum_buffer"] for w in torch_tab.net.parameters()])
+    now = harness.weights(torch_tab)
     before = {name: now[name] + STEP * gradients[name] for name in now}
     plain = without_dropout(before, torch_tab.x, torch_tab.y)
     assert np.abs(gradients["w2"] - plain["w2"]).max() > 1e-3
     assert all(w.grad is None for w in torch_tab.net.parameters()), "the next step would add to these gradients"
 
 
-def test_torch_evaluates_without_dropout():
-    assert not torch_tab.net.training
-    assert_evaluated_without_noise(torch_tab, NET, from_torch(torch_tab.net.parameters()))
+def test_torch_and_keras_evaluate_without_dropout():
+    harness.assert_both_evaluated_without_noise(torch_tab, keras_tab, NET)
 
 
 def test_torch_whole_step_on_its_own_mask():
     net, x, y = torch_tab.net, torch_tab.x, torch_tab.y
-    gain, loss, theirs = torch_step(net, net[2], torch.ones(50, 128), x, y)
-    noise, params = {"hidden1": Noise(gain)}, from_torch(net.parameters())
+    gain, loss, theirs = harness.torch_step(net, net[2], torch.ones(50, 128), x, y)
+    noise, params = {"hidden1": Noise(gain)}, harness.from_torch(net.parameters())
     value, mine = value_and_grads(NET, params, x.double().numpy(), y.numpy(), noise=noise)
     assert set(np.unique(gain)) == {0.0, 2.0}
     assert value == pytest.approx(loss, abs=1e-6)
-    assert_agree(theirs, mine)
+    harness.assert_agree(theirs, mine)
 
 
 def test_keras_trained_with_dropout():
     # Keras keeps -(learning rate) * gradient.
     momentums = [np.asarray(m, float) for m in keras_tab.net.optimizer.momentums]
-    gradients = named([-m / STEP for m in momentums])
-    now = named(keras_tab.net.get_weights())
+    gradients = harness.named([-m / STEP for m in momentums])
+    now = harness.weights(keras_tab)
     before = {name: now[name] + STEP * gradients[name] for name in now}
     plain = without_dropout(before, keras_tab.x, keras_tab.y)
     assert np.abs(gradients["w2"] - plain["w2"]).max() > 1e-3
 
 
-def test_keras_evaluates_without_dropout_unless_told():
-    logits = NET.logits(named(keras_tab.net.get_weights()), np.asarray(keras_tab.x, float))
-    np.testing.assert_array_equal(keras_tab.prediction, logits.argmax(axis=1))
+def test_keras_called_by_itself_drops_if_told():
+    logits = NET.logits(harness.weights(keras_tab), np.asarray(keras_tab.x, float))
     np.testing.assert_allclose(keras_tab.net(keras_tab.x), logits, rtol=0, atol=1e-5)
     assert np.abs(np.asarray(keras_tab.noisy) - logits).max() > 0.1
 
@@ -76,11 +66,11 @@ def test_numpy_trained_with_dropout_and_evaluates_without():
     x, y = rng.random((50, 64)), rng.integers(10, size=50)
     start = NET.init(rng)
     noise = {"hidden1": Bernoulli(RATE).draw(rng, (50, 128))}
-    assert_took_a_noisy_step(numpy_tab, x, y, start, noise, STEP)
+    harness.assert_took_a_noisy_step(numpy_tab, x, y, start, noise, STEP)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_layers_agree_on_the_same_mask(dtype):
     h, grad = np.random.default_rng(1).normal(size=(2, 50, 128)).astype(dtype)
-    theirs = torch_tab.net[2], keras_layer(keras_tab.net, keras.layers.Dropout, dtype)
+    theirs = torch_tab.net[2], harness.keras_layer(keras_tab.net, keras.layers.Dropout, dtype)
     replay.noise_parity(numpy_tab.dropout.noise["hidden1"], h, grad, *theirs)

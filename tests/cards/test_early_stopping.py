@@ -10,9 +10,9 @@ from reglib.train.loop import EarlyStopping
 from reglib.train.losses import softmax_cross_entropy
 from reglib.train.optim import Adam
 from reglib.train.technique import Technique, start, step
-from tests.cards.harness import run
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("beyond/early-stopping")
+torch_tab, keras_tab, numpy_tab = harness.run("beyond/early-stopping")
 RULE = EarlyStopping("held", 10, "lower")
 
 
@@ -31,22 +31,19 @@ def torch_path(net, x, y, steps):
 
 def test_torch_stops_where_our_rule_does_and_restores_the_best():
     """Run the tab again from a start of our own, and beside it the same training to the end."""
-    from tests.cards.harness import tabs
-
-    code = tabs("beyond/early-stopping")["PyTorch"]
+    code = harness.tabs("beyond/early-stopping")["PyTorch"]
     for seed in range(3):
         torch.manual_seed(seed)
-        names = {}
-        exec(code, names)
+        again = harness.run_code(code)
         torch.manual_seed(seed)
         net = torch.nn.Linear(64, 10)
         x, y = torch.randn(80, 64), torch.randint(10, (80,))
         weights, losses = torch_path(net, x, y, 600)
         stopped, kept = RULE.read(losses)
         assert stopped - kept == 10
-        for name, tensor in names["net"].state_dict().items():
+        for name, tensor in again.net.state_dict().items():
             assert torch.equal(tensor, weights[kept][name])
-        assert names["best"] == losses[kept]
+        assert again.best == losses[kept]
         assert not torch.equal(weights[kept]["weight"], weights[stopped]["weight"])
 
 

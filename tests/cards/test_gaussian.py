@@ -11,30 +11,21 @@ from reglib.noise.affine import Noise
 from reglib.noise.kinds import Gaussian
 from reglib.train.technique import value_and_grads
 from tests import statistical
-from tests.cards.harness import (
-    assert_agree,
-    assert_evaluated_without_noise,
-    assert_took_a_noisy_step,
-    from_torch,
-    keras_layer,
-    named,
-    run,
-    torch_step,
-)
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("variants/gaussian")
+torch_tab, keras_tab, numpy_tab = harness.run("variants/gaussian")
 NET = numpy_tab.net
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_layers_agree_on_the_same_noise(dtype):
     h, grad = np.random.default_rng(1).normal(size=(2, 50, 32)).astype(dtype)
-    theirs = torch_tab.net[2], keras_layer(keras_tab.net, keras.layers.GaussianDropout, dtype)
+    theirs = torch_tab.net[2], harness.keras_layer(keras_tab.net, keras.layers.GaussianDropout, dtype)
     replay.noise_parity(numpy_tab.noisy.noise["hidden1"], h, grad, *theirs)
 
 
 def test_the_noise_in_all_tabs_has_the_variance_of_dropout():
-    layer = keras_layer(keras_tab.net, keras.layers.GaussianDropout, np.float32)
+    layer = harness.keras_layer(keras_tab.net, keras.layers.GaussianDropout, np.float32)
     for drawn in (
         torch_tab.net[2].draw(torch.ones(400, 400, dtype=torch.float64)).numpy(),
         np.asarray(layer(np.ones((400, 400), np.float32), training=True), float),
@@ -47,22 +38,17 @@ def test_the_noise_in_all_tabs_has_the_variance_of_dropout():
 def test_torch_whole_step_on_its_own_noise():
     net, x, y = torch_tab.net, torch_tab.x, torch_tab.y
     assert isinstance(net[2], GaussianDropout)
-    gain, _, theirs = torch_step(net, net[2], torch.ones(50, 32), x, y)
-    noise, params = {"hidden1": Noise(gain)}, from_torch(net.parameters())
-    assert_agree(theirs, value_and_grads(NET, params, x.double().numpy(), y.numpy(), noise=noise)[1])
+    gain, _, theirs = harness.torch_step(net, net[2], torch.ones(50, 32), x, y)
+    noise, params = {"hidden1": Noise(gain)}, harness.from_torch(net.parameters())
+    harness.assert_agree(theirs, value_and_grads(NET, params, x.double().numpy(), y.numpy(), noise=noise)[1])
 
 
 def test_the_gradients_in_torch_are_those_of_noise():
-    # The card's own backward pass: without noise the gradients would be others.
-    params = from_torch(torch_tab.net.parameters())
-    plain = value_and_grads(NET, params, torch_tab.x.double().numpy(), torch_tab.y.numpy())[1]
-    assert np.abs(torch_tab.net[3].weight.grad.numpy().T - plain["w2"]).max() > 1e-3
+    harness.assert_gradients_of_noise(torch_tab, NET)
 
 
 def test_torch_and_keras_evaluate_without_noise():
-    assert not torch_tab.net.training
-    assert_evaluated_without_noise(torch_tab, NET, from_torch(torch_tab.net.parameters()))
-    assert_evaluated_without_noise(keras_tab, NET, named(keras_tab.net.get_weights()))
+    harness.assert_both_evaluated_without_noise(torch_tab, keras_tab, NET)
 
 
 def test_numpy_trained_with_noise_and_evaluates_without():
@@ -70,4 +56,4 @@ def test_numpy_trained_with_noise_and_evaluates_without():
     x, y = rng.standard_normal((50, 64)), rng.integers(10, size=50)
     start = NET.init(rng)
     noise = {"hidden1": Gaussian(0.5).draw(rng, (50, 32))}
-    assert_took_a_noisy_step(numpy_tab, x, y, start, noise, 0.05)
+    harness.assert_took_a_noisy_step(numpy_tab, x, y, start, noise, 0.05)

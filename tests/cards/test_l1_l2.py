@@ -11,9 +11,9 @@ from reglib.nets.mlp import MLP
 from reglib.train import loop, optim
 from reglib.train.technique import Technique, value_and_grads
 from reglib.weights.penalties import L1
-from tests.cards.harness import NAMES, assert_agree, assert_evaluated_without_noise, from_torch, named, run, tabs
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("penalties/l1-l2")
+torch_tab, keras_tab, numpy_tab = harness.run("penalties/l1-l2")
 NET, RATE, L1_STRENGTH, L2_STRENGTH = numpy_tab.net, 0.1, 1e-3, 1e-4
 
 
@@ -30,7 +30,7 @@ def one_step(params, x, y):
 
 
 def assert_same(mine, theirs, tolerance):
-    assert_agree(theirs, mine, tolerance)
+    harness.assert_agree(theirs, mine, tolerance)
     # As many exact zeros, but for entries whose distance from the threshold is rounding.
     assert abs(np.sum(mine["w1"] == 0) - np.sum(theirs["w1"] == 0)) <= (0 if tolerance < 1e-9 else 2)
 
@@ -61,13 +61,13 @@ def test_torch_takes_the_same_step_as_by_hand(dtype, tolerance):
     try:
         net.to(kind)
         with torch.no_grad():
-            for w, name in zip(net.parameters(), NAMES, strict=True):
+            for w, name in zip(net.parameters(), harness.NAMES, strict=True):
                 w.copy_(torch.from_numpy(params[name].T))
         sgd.zero_grad()
         torch.nn.functional.cross_entropy(net(torch.from_numpy(x)), torch.from_numpy(y)).backward()
         sgd.step()
         proximal_l1_([net[0].weight], RATE * L1_STRENGTH)
-        theirs = from_torch(net.parameters())
+        theirs = harness.from_torch(net.parameters())
     finally:
         net.to(before[0])
         net.load_state_dict(kept)
@@ -83,17 +83,16 @@ def test_the_tab_in_torch_spares_biases_and_predicts():
     assert [tuple(w.shape) for w in spared["params"]] == [(32,), (10,)]
     assert (decayed["weight_decay"], spared["weight_decay"]) == (2 * L2_STRENGTH, 0)
     assert {group["lr"] for group in torch_tab.sgd.param_groups} == {RATE}
-    assert_evaluated_without_noise(torch_tab, NET, from_torch(torch_tab.net.parameters()))
+    harness.assert_evaluated_without_noise(torch_tab, NET)
 
 
 def test_the_tab_in_torch_takes_the_step():
     torch.manual_seed(5)
     start = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
     torch.manual_seed(5)
-    names = {}
-    exec(tabs("penalties/l1-l2")["PyTorch"], names)
-    mine = one_step(from_torch(start.parameters()), names["x"], names["y"])[1]
-    assert_same(mine, from_torch(names["net"].parameters()), 1e-6)
+    again = harness.run_code(harness.tabs("penalties/l1-l2")["PyTorch"])
+    mine = one_step(harness.from_torch(start.parameters()), again.x, again.y)[1]
+    assert_same(mine, harness.weights(again), 1e-6)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-6)])
@@ -110,11 +109,11 @@ def test_keras_takes_the_same_step_as_by_hand(dtype, tolerance):
     try:
         net.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         net.build((50, 64))
-        net.set_weights([params[name] for name in NAMES])
+        net.set_weights([params[name] for name in harness.NAMES])
         reported = net.fit(x, y, batch_size=50, verbose=0).history["loss"]
     finally:
         keras.config.set_floatx(usual)
-    theirs = named(net.get_weights())
+    theirs = harness.named(net.get_weights())
     start = {name: w.astype(float) for name, w in params.items()}
     loss, mine = one_step(start, x, y)
     squares = sum(np.sum(start[name] ** 2) for name in ("w1", "w2"))
@@ -125,7 +124,7 @@ def test_keras_takes_the_same_step_as_by_hand(dtype, tolerance):
 
 
 def test_keras_predicts_without_a_penalty():
-    assert_evaluated_without_noise(keras_tab, NET, named(keras_tab.net.get_weights()))
+    harness.assert_evaluated_without_noise(keras_tab, NET)
 
 
 def test_repeated_steps_leave_the_first_layer_sparse():

@@ -9,18 +9,16 @@ from regbook import replay
 from reglib.layers.activations import softmax
 from reglib.noise.affine import Noise
 from reglib.noise.kinds import Bernoulli
-from tests.cards.harness import from_torch, named, run
+from tests.cards import harness
 
-TABS = run("beyond/two-masks")
+TABS = harness.run("beyond/two-masks")
 torch_tab, keras_tab, numpy_tab = TABS
 NET, PASSES = numpy_tab.net, 50
 
 
 def params(tab):
     """Return a tab's weights in reglib's layout, as float64."""
-    if tab is numpy_tab:
-        return tab.params
-    return from_torch(tab.net.parameters()) if tab is torch_tab else named(tab.net.get_weights())
+    return tab.params if tab is numpy_tab else harness.weights(tab)
 
 
 def array(values):

@@ -11,9 +11,9 @@ from regkit.keras import LearnedGaussianDropout as KerasLayer
 from regkit.torch import LearnedGaussianDropout as TorchLayer
 from reglib.nets import variational
 from reglib.noise.kinds import Gaussian
-from tests.cards.harness import assert_agree, from_torch, named, run, tabs
+from tests.cards import harness
 
-torch_tab, keras_tab, numpy_tab = run("variants/variational")
+torch_tab, keras_tab, numpy_tab = harness.run("variants/variational")
 NET, ORDER = numpy_tab.net, ("w1", "b1", "log_alpha1", "w2", "b2")
 PLAIN = tuple(NET.names())
 
@@ -38,28 +38,27 @@ def test_all_start_at_a_rate_of_one_half():
 
 def test_torch_whole_step_on_its_own_noise():
     # The card's lines once more under a seed, with the draw noted: all gradients are those of reglib's objective.
-    code = tabs("variants/variational")["PyTorch"]
+    code = harness.tabs("variants/variational")["PyTorch"]
     before, after = code.split("net.train()")
-    names = {"__name__": "the card of variational dropout"}
     torch.manual_seed(3)
-    exec(before, names)
+    again = harness.run_code(before)
     state = torch.get_rng_state()
-    epsilon = names["noise"].draw(torch.empty(50, 32)).double().numpy()
+    epsilon = again.noise.draw(torch.empty(50, 32)).double().numpy()
     torch.set_rng_state(state)
-    exec("net.train()" + after, names)
-    params, x, y = from_torch(names["net"].parameters(), ORDER), names["x"].double().numpy(), names["y"].numpy()
+    again = harness.run_code("net.train()" + after, given=again)
+    params, x, y = harness.from_torch(again.net.parameters(), ORDER), again.x.double().numpy(), again.y.numpy()
     params = {name: params[name] for name in (*PLAIN, "log_alpha1")}
     mine = variational.loss_and_grads(NET, params, x, y, [epsilon], examples=50)[1]
-    theirs = from_torch([tensor.grad for tensor in names["net"].parameters()], ORDER)
-    assert_agree(theirs, {name: mine[name] for name in ORDER}, 2e-6)
+    theirs = harness.from_torch([tensor.grad for tensor in again.net.parameters()], ORDER)
+    harness.assert_agree(theirs, {name: mine[name] for name in ORDER}, 2e-6)
     assert abs(mine["log_alpha1"][0]) > 0.1
 
 
 def test_torch_and_keras_evaluate_without_noise():
     assert not torch_tab.net.training
-    mine = logits(from_torch(torch_tab.net.parameters(), ORDER), torch_tab.x.double().numpy())
+    mine = logits(harness.from_torch(torch_tab.net.parameters(), ORDER), torch_tab.x.double().numpy())
     np.testing.assert_array_equal(torch_tab.prediction, mine.argmax(axis=1))
-    mine = logits(named(keras_tab.net.get_weights(), ORDER), np.asarray(keras_tab.x, float))
+    mine = logits(harness.named(keras_tab.net.get_weights(), ORDER), np.asarray(keras_tab.x, float))
     np.testing.assert_array_equal(keras_tab.prediction, mine.argmax(axis=1))
 
 
@@ -77,5 +76,5 @@ def test_numpy_trained_with_noise_and_evaluates_without():
     start = variational.start(NET.init(rng), 0.5)
     value, grads = variational.loss_and_grads(NET, start, x, y, [rng.standard_normal((50, 32))], examples=50)
     assert numpy_tab.run.losses == pytest.approx([value], abs=1e-12)
-    assert_agree(numpy_tab.run.params, {name: start[name] - 0.05 * grads[name] for name in ORDER}, 1e-12)
+    harness.assert_agree(numpy_tab.run.params, {name: start[name] - 0.05 * grads[name] for name in ORDER}, 1e-12)
     np.testing.assert_array_equal(numpy_tab.prediction, logits(numpy_tab.run.params, x).argmax(axis=1))
