@@ -115,6 +115,9 @@ def _one_pass(task, arm, settings, seeds, pairs, epochs, *, test, joined):
         name: _measure(task, arm, settings, seeds, pairs, part)
         for name, part in (("train", training), ("validation", validation))
     }
+    watched = measures if task.training_curve else {"validation": measures["validation"]}
+    if task.stop == "best" and task.stop_by is not None:
+        watched = watched | {"stop": _measure(task, arm, settings, seeds, pairs, validation, by=task.stop_by)}
     run = train(
         task.net,
         each(lambda w: w[pairs[:, 1]], start),
@@ -125,7 +128,7 @@ def _one_pass(task, arm, settings, seeds, pairs, epochs, *, test, joined):
         rng=[np.random.default_rng([seeds[s], NOISE]) for _, s in pairs],
         loss=task.loss,
         schedule=task.schedule,
-        measures=measures if task.training_curve else {"validation": measures["validation"]},
+        measures=watched,
         every=max(1, len(batches) // task.looks),
         early_stopping=_stopping(task, len(batches)),
         allow_divergence=True,
@@ -157,8 +160,9 @@ class _Pass:
     memory: dict
 
 
-def _measure(task, arm, settings, seeds, pairs, part):
-    """Return the function of a State that measures every pair on a part, setting by setting."""
+def _measure(task, arm, settings, seeds, pairs, part, by=None):
+    """Return the function of a State that measures every pair on a part, ``by`` the task's measure or another."""
+    by = task.measure if by is None else by
     groups = []
     for k in dict.fromkeys(pairs[:, 0]):
         rows = np.flatnonzero(pairs[:, 0] == k)
@@ -176,7 +180,7 @@ def _measure(task, arm, settings, seeds, pairs, part):
         rng = [np.random.default_rng([seed, PREDICTION]) for seed in numbers]
         with np.errstate(over="ignore", invalid="ignore"):
             logits = technique.output(task.net, params, own.inputs(), memory, rng=rng, **options)
-            found = np.asarray(task.measure(logits, own), float)
+            found = np.asarray(by(logits, own), float)
         return np.where(np.isnan(logits).any(axis=tuple(range(1, logits.ndim))), np.nan, found)
 
     return measure
@@ -184,7 +188,10 @@ def _measure(task, arm, settings, seeds, pairs, part):
 
 def _stopping(task, updates):
     """Return the rule that keeps the best measurement of a whole run, or None."""
-    return EarlyStopping("validation", patience=updates, better=task.better) if task.stop == "best" else None
+    if task.stop == "last":
+        return None
+    name, better = ("validation", task.better) if task.stop_by is None else ("stop", "lower")
+    return EarlyStopping(name, patience=updates, better=better)
 
 
 def _each(name, settings, chosen):

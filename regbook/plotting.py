@@ -154,6 +154,34 @@ def curve(ax, x, values, role, label=None, *, marker=False):
     return band(ax, x, estimate.low, estimate.high, role)
 
 
+def differences(ax, rows, role="held-out", *, roles=None, notes=None):
+    """Draw paired differences, a row each: the mean with its 95% interval, and a line at zero; return ``ax``.
+
+    Parameters
+    ----------
+    ax : Axes
+    rows : sequence of pairs, or dict
+        A label and the differences of one comparison, (S,), one a seed; the first is drawn on top.
+    role : str, one of ``ROLES``
+    roles : sequence of str, optional
+        One role a row in place of ``role``.
+    notes : sequence of str, optional
+        What stands behind each row, at the right.
+    """
+    rows = list(rows.items() if isinstance(rows, dict) else rows)
+    roles = [role] * len(rows) if roles is None else list(roles)
+    for height, ((_, values), own) in enumerate(zip(rows, roles, strict=True)):
+        found = mean_interval(values)
+        look = style(own, marker=True) | {"linestyle": "none", "capsize": 3}
+        ax.errorbar(found.mean, height, xerr=found.high - found.mean, **look)
+    for height, note in enumerate(notes or ()):
+        ax.annotate(note, (1.02, height), xycoords=("axes fraction", "data"), va="center", fontsize=11)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_yticks(range(len(rows)), [label for label, _ in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    return ax
+
+
 def coefficient_path(ax, strengths, coefs, names=None, *, highlight=None, xlabel="strength of the penalty"):
     """Draw each coefficient against the strength on a logarithmic axis, named at its weak end; return ``ax``.
 

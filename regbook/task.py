@@ -159,6 +159,11 @@ def random_split(x, y, counts, *, wrong=0.0, wrong_in="train"):
     return data
 
 
+def log_loss(logits, part):
+    """Return the cross-entropy of the ``part``'s classes under the softmax of the ``logits``, one number a seed."""
+    return softmax_cross_entropy(logits, part.y)[0]
+
+
 def percent_wrong(logits, part):
     """Return the percentage of the ``part``'s examples whose largest of the ``logits`` is not the right class."""
     return 100.0 * (logits.argmax(axis=-1) != part.y).mean(axis=-1)
@@ -191,6 +196,9 @@ class Task:
     stop : {"last", "best"}
         Whether a run's parameters are the last ones, or those of the best of its measurements on validation data:
         early stopping, for every arm alike.
+    stop_by : callable, optional
+        What early stopping goes by, of which less is better, like ``measure``; by default the measure itself. Choices
+        between settings go by the measure all the same.
     looks : int
         Measurements along a run, at equal distances; the curves.
     training_curve : bool
@@ -213,6 +221,7 @@ class Task:
     better: str = "lower"
     unit: str = "test error (%)"
     stop: str = "last"
+    stop_by: Callable | None = field(default=None, repr=False)
     looks: int = 1
     training_curve: bool = False
     schedule: Callable | None = field(default=None, repr=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regbook.fit import fit
-from regbook.task import Arm, Part, Task, grid, percent_wrong
+from regbook.task import Arm, Part, Task, grid, log_loss, percent_wrong
 from reglib._validate import replica_shape
 from reglib.layers.cells import LSTM
 from reglib.nets.mlp import MLP
@@ -293,6 +293,19 @@ def test_stopping_keeps_the_best_measurement(better):
     last = fit(dataclasses.replace(task, stop="last"), Arm("none", grid(learning_rate=(3.0, 0.05))), seeds=range(6))
     np.testing.assert_array_equal(last.validation, last.validation_curve[-1])
     np.testing.assert_array_equal(last.validation_curve, result.validation_curve)
+
+
+def test_stopping_may_go_by_another_measure():
+    task = dataclasses.replace(CLASSES, stop="best", looks=12, training_curve=True)
+    arm, seeds = Arm("none", grid(learning_rate=(3.0, 0.05))), range(6)
+    by_loss = fit(dataclasses.replace(task, stop_by=log_loss), arm, seeds=seeds)
+    losses = fit(dataclasses.replace(task, stop="last", measure=log_loss), arm, seeds=seeds).validation_curve
+    errors = fit(dataclasses.replace(task, stop="last"), arm, seeds=seeds).validation_curve
+    at = losses.argmin(axis=0)
+    np.testing.assert_array_equal(by_loss.best_step, by_loss.steps[at])
+    np.testing.assert_array_equal(by_loss.validation, np.take_along_axis(errors, at[None], axis=0)[0])
+    np.testing.assert_array_equal(by_loss.validation_curve, errors)
+    assert (by_loss.best_step != fit(task, arm, seeds=seeds).best_step).any()
 
 
 @pytest.mark.parametrize("stop", ["last", "best"])

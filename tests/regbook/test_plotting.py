@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from regbook import plotting
+from regbook import experiment, plotting
 
 
 @pytest.fixture(autouse=True)
@@ -258,3 +258,27 @@ def test_contours_of_a_loss(ax):
     assert ax.get_xlim() == ax.get_ylim() == (-1, 2)
     plotting.contours(ax, lambda a, b: a + b, limit=3.0)
     assert ax.get_xlim() == (-3, 3)
+
+
+def test_differences_are_points_with_intervals_around_zero():
+    axis = plt.subplots()[1]
+    rows = {"first": np.array([1.0, 2.0, 3.0]), "second": np.array([-1.0, 0.0, 1.0])}
+    assert plotting.differences(axis, rows, roles=("l1", "l2"), notes=("up", "open")) is axis
+    for height, (container, values) in enumerate(zip(axis.containers, rows.values(), strict=True)):
+        point, _, (bar,) = container.lines
+        found = experiment.mean_interval(values)
+        assert (point.get_xdata()[0], point.get_ydata()[0]) == (found.mean, height)
+        np.testing.assert_allclose(bar.get_segments()[0][:, 0], (found.low, found.high))
+    assert [container.lines[0].get_color() for container in axis.containers] == [
+        plotting.color("l1"),
+        plotting.color("l2"),
+    ]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["first", "second"]
+    assert [text.get_text() for text in axis.texts] == ["up", "open"]
+    assert axis.get_ylim() == (1.5, -0.5)  # the first on top
+    assert axis.lines[-1].get_xdata() == [0, 0]
+    pairs = plotting.differences(plt.subplots()[1], list(rows.items()))
+    assert {container.lines[0].get_color() for container in pairs.containers} == {plotting.color("held-out")}
+    with pytest.raises(ValueError, match="zip"):
+        plotting.differences(axis, rows, roles=("l1",))
+    plt.close("all")

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from regbook.task import Arm, Part, Task, grid, percent_wrong, random_split, stack
+from regbook.task import Arm, Part, Task, grid, log_loss, percent_wrong, random_split, stack
 from reglib.nets.mlp import MLP
 from reglib.train.optim import SGD
 from reglib.train.technique import Technique
@@ -219,3 +219,10 @@ def test_a_random_split_refuses(changed, message):
     given = {"x": np.zeros((4, 1)), "y": np.zeros(4, int), "counts": (2, 1, 1), "wrong": 0.0} | changed
     with pytest.raises(ValueError, match=exactly(message)):
         random_split(given.pop("x"), given.pop("y"), given.pop("counts"), **given)
+
+
+def test_the_log_loss_of_each_seed():
+    logits = np.log([[[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]], [[5.0, 2.0, 1.0], [2.0, 1.0, 1.0]]])
+    part = Part(np.zeros((2, 2, 1)), np.array([[2, 0], [0, 0]]))
+    expected = [(np.log(8 / 5) + np.log(4)) / 2, (np.log(8 / 5) + np.log(2)) / 2]
+    np.testing.assert_allclose(log_loss(logits, part), expected, rtol=1e-12)
