@@ -63,45 +63,38 @@ def half(answer):
     )
 
 
-def _read(curve, patience, min_delta):
-    """Return the look that is kept."""
-    best = 0
-    for k in range(1, len(curve)):
-        if curve[k] < curve[best] - min_delta:
-            best = k
-        elif k - best >= patience:
-            break
-    return best
+def _stop(curve, patience, delta=0.0, *, reset=True, against="best"):
+    """Return the look at which training ends and the one that is kept.
+
+    Without ``reset`` patience counts looks in all, not in a row; ``against="last"`` compares with the look before.
+    """
+    end, kept, wait = 0, 0, 0
+    for end in range(1, len(curve)):
+        if curve[end] < curve[kept if against == "best" else end - 1] - delta:
+            kept, wait = end, 0 if reset else wait
+        else:
+            wait += 1
+            if wait >= patience:
+                break
+    return end, kept
 
 
 def _variants(curve, patience, delta):
     """Return what known mistakes keep, by what to say of them."""
-    ends = [k for k in range(1, len(curve)) if k - _read(curve[: k + 1], patience, delta) >= patience]
-    previous = 0
-    for k in range(1, len(curve)):  # compared with the look before
-        if curve[k] < curve[k - 1] - delta:
-            previous = k
-        elif k - previous >= patience:
-            break
-    wait, total = 0, 0  # waited for in all, not in a row
-    for k in range(1, len(curve)):
-        if curve[k] < curve[total] - delta:
-            total = k
-        else:
-            wait += 1
-        if wait >= patience:
-            break
+
+    def kept(*rule, **how):
+        return _stop(curve, *rule, **how)[1]
+
+    end, _ = _stop(curve, patience, delta)
     return {
-        "You return the look at which training stops; asked for is the one whose weights are kept.": ends[0]
-        if ends
-        else len(curve) - 1,
-        "min_delta does nothing yet.": _read(curve, patience, 0.0),
-        "You go on to the end of the curve; patience does nothing yet.": _read(curve, len(curve), delta),
-        "Compare with the best look, not with the one before.": previous,
-        "You stop one look too early.": _read(curve, patience - 1, delta),
-        "You stop one look too late.": _read(curve, patience + 1, delta),
-        "Patience counts looks in a row: after a gain it begins anew.": total,
-        "A gain of min_delta or less is none: it has to be larger.": _read(curve, patience, -delta),
+        "You return the look at which training stops; asked for is the one whose weights are kept.": end,
+        "min_delta does nothing yet.": kept(patience),
+        "You go on to the end of the curve; patience does nothing yet.": kept(len(curve), delta),
+        "Compare with the best look, not with the one before.": kept(patience, delta, against="last"),
+        "You stop one look too early.": kept(patience - 1, delta),
+        "You stop one look too late.": kept(patience + 1, delta),
+        "Patience counts looks in a row: after a gain it begins anew.": kept(patience, delta, reset=False),
+        "A gain of min_delta or less is none: it has to be larger.": kept(patience, -delta),
     }
 
 
@@ -115,7 +108,7 @@ def keep(answer):
         cases.append((rng.random(12).round(2).tolist(), int(rng.integers(1, 5)), round(rng.uniform(0, 0.2), 2)))
     wrong, fits = [], set(_variants(*cases[0]))
     for curve, patience, delta in cases:
-        got, right = answer(list(curve), patience, delta), _read(curve, patience, delta)
+        got, (_, right) = answer(list(curve), patience, delta), _stop(curve, patience, delta)
         number = array(got, (), "Return one number: the look whose weights are kept, the first being 0.")
         here = {said for said, value in _variants(curve, patience, delta).items() if value == number}
         fits &= here
@@ -176,19 +169,6 @@ def _path(w, X, y, rate, steps):
         w = w - rate * X.T @ (X @ w - y) / len(y)
         path.append(w)
     return path
-
-
-def _stop(losses, patience, *, reset=True):
-    """Return the look at which training ends and the one that is kept; without ``reset`` looks count in all."""
-    best, wait, k = 0, 0, 0
-    for k in range(1, len(losses)):
-        if losses[k] < losses[best]:
-            best, wait = k, 0 if reset else wait
-        else:
-            wait += 1
-        if wait == patience:
-            break
-    return k, best
 
 
 @functools.cache
