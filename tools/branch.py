@@ -1,6 +1,6 @@
 """The branch that Colab and Binder open: the plain edition, the packages that it imports, and what Binder installs.
 
-`write` lays it out in ``_build/notebooks``; the publish workflow pushes that folder as it is.
+`write` lays it out beside the site, in ``_build/notebooks``; the publish workflow pushes that folder as it is.
 """
 
 import shutil
@@ -31,25 +31,26 @@ def requirements():
     return CPU + needed
 
 
+def sources():
+    """Return the files that the branch has as they stand here: the packages, and three beside them."""
+    found = [path for package in packages.NAMES for path in sorted((ROOT / package).rglob("*")) if path.is_file()]
+    kept = [path for path in found if path.parent.name != "__pycache__" and not path.match("*.partial.json")]
+    return kept + [ROOT / name for name in ("pyproject.toml", "LICENSE", "runtime.txt")]
+
+
 def write(html):
-    """Lay out the branch in ``_build/notebooks``.
+    """Lay out the branch in a folder beside the site.
 
     Parameters
     ----------
     html : Path
         The built site, with the plain edition in it.
     """
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    for name, path in plain.edition(html).items():
-        target = FOLDER / f"{name}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    for package in packages.NAMES:
-        shutil.copytree(
-            ROOT / package, FOLDER / package, ignore=shutil.ignore_patterns("__pycache__", "*.partial.json")
-        )
-    for name in ("pyproject.toml", "LICENSE", "runtime.txt"):
-        shutil.copyfile(ROOT / name, FOLDER / name)
-    (FOLDER / "requirements.txt").write_text(requirements(), encoding="utf-8")
-    (FOLDER / "README.md").write_text(README, encoding="utf-8")
+    folder = html.parent / NAME
+    copies = {f"{name}.ipynb": path for name, path in plain.edition(html).items()}
+    copies |= {path.relative_to(ROOT).as_posix(): path for path in sources()}
+    for name, path in copies.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    (folder / "requirements.txt").write_text(requirements(), encoding="utf-8")
+    (folder / "README.md").write_text(README, encoding="utf-8")

@@ -14,7 +14,7 @@ import sys
 import grimp
 
 from regbook import measured
-from tools import notebooks, packages, process
+from tools import environment, notebooks, packages, process
 
 ROOT = notebooks.ROOT
 EXECUTED = ROOT / "_executed"
@@ -78,7 +78,8 @@ def key(notebook, graph):
     """Return a fingerprint of everything that a notebook's outputs depend on."""
     code = code_of(notebook)
     digest = hashlib.sha256(f"{sys.version_info[:2]}\n{code}".encode())
-    digest.update((ROOT / "requirements.txt").read_bytes())
+    for name in (environment.BOOK, environment.CONSTRAINTS):
+        digest.update((ROOT / name).read_bytes())
     modules = sorted(dependencies(code, graph))
     files = [packages.file(module) for module in modules]
     if "regstudy" in modules:

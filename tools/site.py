@@ -14,10 +14,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import grimp
 import yaml
 
 from bench import report
-from tools import branch, card, execute, labels, notebooks, packages, plain, process, reading
+from tools import branch, card, environment, execute, labels, notebooks, packages, plain, process, reading
 from tools.light.missing_page import write_missing_page
 from tools.light.pages import lighten
 
@@ -135,27 +136,29 @@ def stage():
             path.unlink()
 
 
+def builders():
+    """Return the files that build the site: the modules that this one imports, and what runs in Node."""
+    modules = grimp.build_graph("tools", cache_dir=None).find_upstream_modules("tools.site")
+    return {*map(packages.file, modules), Path(__file__), *(path for path in LIGHT.iterdir() if path.is_file())}
+
+
 def fingerprint():
-    """Return a fingerprint of all that the site is built from, reglib's source (the API pages) included."""
-    digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
-    sources = [path for path in STAGE.rglob("*") if path.is_file()]
-    sources += [path for path in LIGHT.iterdir() if path.is_file()]
-    for package in packages.NAMES:
-        sources += (ROOT / package).rglob("*.py")
-    for path in sorted(sources):
-        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    """Return a fingerprint of all that the site and the branch are built from: what is staged, programs, packages."""
+    sources = {path for path in STAGE.rglob("*") if path.is_file()} | builders() | set(branch.sources())
+    digest = hashlib.sha256()
+    for path in sorted({*sources, ROOT / environment.BOOK, ROOT / environment.CONSTRAINTS}):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def writers():
     """Return the text of all that may write HTML later, in the page: the styles of its classes must stay."""
     files = [path for package in packages.NAMES for path in (ROOT / package).rglob("*.py")]
-    files += [path for path in (ROOT / "tools" / "live").rglob("*") if path.suffix in (".py", ".js", ".mjs", ".css")]
     return [path.read_text(encoding="utf-8") for path in sorted(files)]
 
 
 def make():
-    """Build a site from the staged sources in place of the old one; return the exit status."""
+    """Build a site from the staged sources in place of the old one; return the exit status, and what it lacks."""
     shutil.rmtree(NEW, ignore_errors=True)  # a page must not survive its source, nor a warning hide
     NEW.mkdir(parents=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(STAGE)]
@@ -163,14 +166,20 @@ def make():
     status = process.run([*command, *options], cwd=ROOT, env=os.environ | execute.ENVIRONMENT)
     if status or not (NEW / "_build" / "html" / "index.html").exists():
         print("error: the site was not built; the warnings above are errors")
-        return status or 1
-    for note in lighten(NEW / "_build" / "html", writers()):
-        print(note)
-    write_missing_page(NEW / "_build" / "html", pages_address(notebooks.address()))
+        return status or 1, []
+    html, address = NEW / "_build" / "html", pages_address(notebooks.address())
+    lacking = lighten(html, writers())
+    write_missing_page(html, address)
+    try:
+        plain.write(STAGE, html, labels.of_site(NEW, address))
+    except plain.NoPlainFormError as error:
+        print(f"error: {error}; tools/plain.py says what is known")
+        return 1, []
+    branch.write(html)
     KEY.unlink(missing_ok=True)
     shutil.rmtree(ROOT / "_build", ignore_errors=True)
     os.replace(NEW / "_build", ROOT / "_build")
-    return 0
+    return 0, lacking
 
 
 def build():
@@ -184,16 +193,13 @@ def build():
     if KEY.exists() and KEY.read_text() == wanted and (HTML / "index.html").exists():
         print("site: up to date")
     else:
-        status = make()
+        status, lacking = make()
         if status:
             return status
-        KEY.write_text(wanted)
-    try:
-        plain.write(STAGE, HTML, labels.of_site(ROOT, pages_address(notebooks.address())))
-    except plain.NoPlainFormError as error:
-        print(f"error: {error}; tools/plain.py says what is known")
-        return 1
-    branch.write(HTML)
+        if lacking:
+            print("\n".join(lacking))  # the next build tries again
+        else:
+            KEY.write_text(wanted)
     for path in notebooks.paths():
         print(f"{execute.name_of(path)}: {reading.length(with_outputs(path)).line().strip('*').lower()}")
     print(f"site: {(HTML / 'index.html').as_uri()}")

@@ -52,8 +52,8 @@ def small_book(tmp_path):
     (tmp_path / "book").mkdir()
     for name, code in (("a", "1 + 1"), ("b", wait), ("c", "2 + 2")):
         (tmp_path / "book" / f"{name}.ipynb").write_bytes(notebooks.dump(notebook(code)))
-    (tmp_path / "requirements.txt").write_text("")
-    (tmp_path / "pyproject.toml").write_text("")
+    for name in ("requirements.txt", "constraints.txt", "pyproject.toml"):
+        (tmp_path / name).write_text("")
     return tmp_path
 
 
