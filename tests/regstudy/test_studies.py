@@ -1,6 +1,7 @@
 """The study: resuming, equal budgets, what is stored, and a rerun that agrees with it."""
 
 import dataclasses
+import math
 import tomllib
 
 import numpy as np
@@ -143,6 +144,14 @@ def test_unknown_names_are_named(tiny, tmp_path, capsys):
         with pytest.raises(SystemExit):
             command.main(arguments)
         assert words in capsys.readouterr().err
+
+
+def test_results_of_settings_that_differ_in_the_last_digit_are_known(tiny, tmp_path):
+    content = store.read(studies.study("tiny", tmp_path, progress=False))
+    setting = content["cells"]["state/tuning"]["settings"][0]
+    setting["learning_rate"] = math.nextafter(setting["learning_rate"], 1)
+    store.write(store.path("tiny", tmp_path), content)
+    assert studies.stored("tiny", tmp_path).final["state"].setting["rate"] >= 0
 
 
 def test_results_of_other_settings_are_refused(tiny, tmp_path):
