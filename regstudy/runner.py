@@ -48,7 +48,7 @@ def run(calls, done, *, code, jobs=1, scheduler=None):
         pieces = [(name, k, piece) for name, call in calls.items() for k, piece in enumerate(_pieces(call, parts))]
         left = {name: [None] * sum(other == name for other, *_ in pieces) for name in calls}
         with _backend(jobs, scheduler) as workers, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")  # when interrupted
+            warnings.filterwarnings("ignore", "[0-9]+ tasks (have been|which were)")  # joblib's, when interrupted
             parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
             others = set()
             with closing(parallel(delayed(_work)(code, *piece) for piece in pieces)) as found:

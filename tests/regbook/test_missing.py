@@ -17,6 +17,7 @@ def shell(monkeypatch):
     monkeypatch.setitem(missing.PACKAGES, "gone", ("Gone", "gone"))
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # a shell puts its own there
     monkeypatch.delenv("REQUIRE_FRAMEWORKS", raising=False)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # of whoever runs the tests: a shell warns of another one
     config = Config()
     config.HistoryManager.enabled = False
     made = InteractiveShell.instance(config=config, colors="nocolor")
