@@ -19,10 +19,11 @@ import tempfile
 import venv
 from pathlib import Path
 
-from tools import notebooks, packages, plain
+from tools import command, notebooks, packages, plain, process
 
 ROOT = notebooks.ROOT
 FOLDER = ROOT / ".elsewhere"
+HTML = ROOT / "_build" / "html"
 RUN = ("ipykernel", "nbmake", "pytest", "pytest-xdist")
 COLAB = (
     "numpy==2.1.*",
@@ -41,7 +42,7 @@ NEEDS = {"colab": COLAB + RUN, "bare": BARE + RUN}
 TIMEOUT = 900
 
 
-class NoEnvironmentError(RuntimeError):
+class NoEnvironmentError(command.StopError):
     """An environment could not be made, most often since no package index could be reached."""
 
 
@@ -140,9 +141,7 @@ def run(kind, html, names=(), *, folder, workers=1):
     workers : int
         How many notebooks run at a time. The first runs alone, since its set-up cell installs reglib.
     """
-    unknown = set(names) - {name.removeprefix("book/") for name in plain.edition(html)}
-    if unknown:
-        raise ValueError(f"names must be of the notebooks, got {sorted(unknown)}")
+    command.check_names(names, [name.removeprefix("book/") for name in plain.edition(html)], "notebook")
     interpreter = python(kind)
     subprocess.run([str(interpreter), "-m", "pip", "uninstall", "-q", "-y", "reglib"], check=True)
     (folder / "repository").mkdir()
@@ -152,14 +151,13 @@ def run(kind, html, names=(), *, folder, workers=1):
     environment["PATH"] = f"{interpreter.parent}{os.pathsep}{environment['PATH']}"
     if kind == "colab":
         environment["REQUIRE_FRAMEWORKS"] = "1"
-    command = [str(interpreter), "-m", "pytest", "--nbmake", "--overwrite", "--nbmake-kernel=python3", "-q"]
-    command += [f"--nbmake-timeout={TIMEOUT}", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    nbmake = [str(interpreter), "-m", "pytest", "--nbmake", "--overwrite", "--nbmake-kernel=python3", "-q"]
+    nbmake += [f"--nbmake-timeout={TIMEOUT}", "-p", "no:cacheprovider", "--rootdir", str(folder)]
     status = 0
     for group in filter(None, (paths[:1], paths[1:])):
         several = ["-n", str(min(workers, len(group)))] if workers > 1 and len(group) > 1 else []
         files = [str(path) for path in group]
-        done = subprocess.run([*command, *several, *files], cwd=folder, env=environment, check=False)
-        status = status or done.returncode
+        status = process.run([*nbmake, *several, *files], cwd=folder, env=environment) or status
     return status
 
 
@@ -170,16 +168,14 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", help="such as penalties/l1-l2; all by default")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    html = ROOT / "_build" / "html"
-    if not plain.edition(html):
-        print("error: there is no plain edition yet; build the site first")
-        return 1
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return run(options.kind, html, options.names, folder=Path(folder).resolve(), workers=options.workers)
-        except NoEnvironmentError as error:
-            print(f"error: {error}")
-            return 1
+
+    def work():
+        command.check_site(HTML)
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder).resolve()
+            return run(options.kind, HTML, options.names, folder=place, workers=options.workers)
+
+    return command.run(work)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tools import command
 
-class UnavailableError(Exception):
+
+class UnavailableError(command.StopError):
     """Node, or a package of npm, cannot be had here; the message says why."""
 
 
@@ -26,6 +28,34 @@ def program():
     return folder / "node.exe" if os.name == "nt" else folder / "bin" / "node"
 
 
+def run(what, arguments, **options):
+    """Run a program in Node; return what it prints.
+
+    Parameters
+    ----------
+    what : str
+        What an error calls the program.
+    arguments : list
+        The script, and what it is given.
+    options : dict
+        Of `subprocess.run`, such as ``cwd`` and ``input``.
+
+    Raises
+    ------
+    UnavailableError
+        If Node cannot be had, or the program fails.
+    """
+    words = [str(program()), *map(str, arguments)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=False, **options)
+    except OSError as error:
+        raise UnavailableError(f"{what} failed: {error}") from error
+    if done.returncode:
+        said = [line.strip() for line in done.stderr.splitlines() if "ERR" in line or "rror" in line][:2]
+        raise UnavailableError(f"{what} failed: {' '.join(said or done.stderr.split())[-300:]}")
+    return done.stdout
+
+
 def modules(source):
     """Return a folder with the packages that ``package-lock.json`` in ``source`` names, installed once and kept."""
     wanted = {name: (source / name).read_bytes() for name in ("package.json", "package-lock.json")}
@@ -39,21 +69,11 @@ def modules(source):
         folder.mkdir(parents=True)
         for name, content in wanted.items():
             (folder / name).write_bytes(content)
-        command = [str(node), str(library / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci"]
-        environment = os.environ | {"PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
-        done = subprocess.run(
-            [*command, "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
     except OSError as error:
         raise UnavailableError(str(error)) from error
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "ERR" in line or "error" in line]
-        raise UnavailableError(f"npm ci failed: {' '.join(said[:2]) or done.stderr.strip()[-200:]}")
+    npm = library / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    environment = os.environ | {"PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    run("npm ci", [npm, "ci", *options], cwd=folder, env=environment)
     (folder / "complete").touch()
     return folder

@@ -14,8 +14,7 @@ import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
-from tools import compressed, site
-from tools.browser import launch
+from tools import browser, command, compressed, site
 
 FILE = site.HTML.parent / "book.pdf"
 PAPER = {"format": "A4", "margin": {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}}
@@ -141,12 +140,13 @@ def whole():
     )
 
 
-def show(browser, address, file):
-    """Print the whole; return what is still wider than the paper."""
-    tab = browser.new_page(viewport={"width": WIDTH, "height": 1000})
+def show(chromium, address, markup, file):
+    """Print a page that stands at the root of the site, for this print alone; return what is still wider than paper."""
+    tab = chromium.new_page(viewport={"width": WIDTH, "height": 1000})
     tab.set_default_timeout(600_000)
     tab.emulate_media(media="print", color_scheme="light")
-    tab.goto(address, wait_until="networkidle")
+    tab.route(f"{address}whole.html", lambda route: route.fulfill(body=markup, content_type="text/html; charset=utf-8"))
+    tab.goto(f"{address}whole.html", wait_until="networkidle")
     tab.evaluate("document.fonts.ready")
     wide = tab.evaluate(FIT, WIDTH)
     number = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
@@ -155,28 +155,29 @@ def show(browser, address, file):
     return wide
 
 
-def main(arguments=None):
-    """Print the book; return the exit status."""
-    argparse.ArgumentParser(prog="python -m tools.pdf", description=__doc__).parse_args(arguments)
-    if not (site.HTML / "index.html").exists():
-        print("error: there is no site yet; build it first")
-        return 1
-    page = site.HTML / "whole.html"
-    page.write_text(whole(), encoding="utf-8")
-    try:
-        with compressed.serving(site.HTML) as address, sync_playwright() as playwright:
-            browser = launch(playwright)
-            if browser is None:
-                print("error: no Chromium was found and none could be fetched")
-                return 1
-            wide = show(browser, f"{address}whole.html", FILE)
-            browser.close()
-    finally:
-        page.unlink()
+def write():
+    """Print the book into its file; return the exit status."""
+    command.check_site(site.HTML)
+    if not (site.HTML / "_static" / "formulas.css").exists():
+        raise command.StopError(
+            "the site has no _static/formulas.css: its formulas would be printed as TeX; build it again, with Node"
+        )
+    with compressed.serving(site.HTML) as address, sync_playwright() as playwright:
+        chromium = browser.launch(playwright)
+        if chromium is None:
+            raise command.StopError(browser.MISSING)
+        wide = show(chromium, address, whole(), FILE)
+        chromium.close()
     for line in wide:
         print(f"wider than the paper: {line}")
     print(f"book: {FILE.as_uri()} ({FILE.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+def main(arguments=None):
+    """Print the book; return the exit status."""
+    argparse.ArgumentParser(prog="python -m tools.pdf", description=__doc__).parse_args(arguments)
+    return command.run(write)
 
 
 if __name__ == "__main__":

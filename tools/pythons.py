@@ -11,11 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-from tools import environment  # noqa: E402 (the script finds its neighbours only now)
+from tools import command, environment  # noqa: E402 (the script finds its neighbours only now)
 
 FOLDER = os.path.join(ROOT, "_executed", "pythons")
 TESTS = [f"tests/{package}" for package in ("reglib", "regbook", "regcheck", "regstudy")]
@@ -33,6 +32,8 @@ def find(version):
 
 def needed(lowest):
     """Return what the unit tests need, as lines for pip."""
+    import tomllib  # there since 3.11: see `main`
+
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as handle:
         project = tomllib.load(handle)["project"]
     extras = project["optional-dependencies"]
@@ -55,11 +56,8 @@ def try_on(version, python, lowest):
     return next((1 for one in commands if subprocess.run(one, cwd=ROOT, env=environ, check=False).returncode), 0)
 
 
-def main(arguments=None):
-    """Run the tests on each; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python tools/pythons.py", description=__doc__)
-    parser.add_argument("--lowest", action="store_true", help="the oldest versions that are promised to work")
-    lowest = parser.parse_args(arguments).lowest
+def try_all(lowest):
+    """Run the unit tests on each supported Python at hand, or on the oldest alone; return the exit status."""
     failed = []
     for version in environment.SUPPORTED[:1] if lowest else environment.SUPPORTED:
         python = find(version)
@@ -68,7 +66,18 @@ def main(arguments=None):
         elif try_on(version, python, lowest):
             failed.append("{}.{}".format(*version))
     print(f"error: the tests fail on Python {', '.join(failed)}" if failed else "every Python at hand passes")
-    return bool(failed)
+    return int(bool(failed))
+
+
+def main(arguments=None):
+    """Run the tests on each; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python tools/pythons.py", description=__doc__)
+    parser.add_argument("--lowest", action="store_true", help="the oldest versions that are promised to work")
+    lowest = parser.parse_args(arguments).lowest
+    python = environment.find_python()
+    if python != sys.executable:  # this one is not supported
+        return subprocess.call([python, os.path.abspath(__file__), *(["--lowest"] if lowest else [])])
+    return command.run(lambda: try_all(lowest))
 
 
 if __name__ == "__main__":

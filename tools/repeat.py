@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools import execute, notebooks, process
+from tools import command, execute, notebooks, process
 
 
 def shown(cell):
@@ -36,6 +36,9 @@ def differences(first, second):
 
 def repeat(names):
     """Execute notebooks again; return {name: cells that differ} and the exit status of nbmake."""
+    stale = sorted(execute.stale().keys() & set(names))
+    if stale:
+        raise command.StopError(f"{', '.join(stale)} changed since the book was built; build it first")
     with tempfile.TemporaryDirectory() as folder:
         copies = {name: Path(folder, name) for name in names}
         for name, copy in copies.items():
@@ -50,11 +53,16 @@ def main(arguments=None):
     """Execute and compare; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.repeat", description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks under book/")
-    chosen = [path.resolve() for path in parser.parse_args(arguments).notebooks] or notebooks.paths()
-    found, status = repeat([execute.name_of(path) for path in chosen])
-    for name, cells in found.items():
-        print(f"book/{name}: {'differs in ' + ', '.join(cells) if cells else 'the same'}")
-    return status or any(found.values())
+    chosen = [path.resolve() for path in parser.parse_args(arguments).notebooks]
+
+    def work():
+        command.check_names(chosen, notebooks.paths(), "notebook")
+        found, status = repeat([execute.name_of(path) for path in chosen or notebooks.paths()])
+        for name, cells in found.items():
+            print(f"book/{name}: {'differs in ' + ', '.join(cells) if cells else 'the same'}")
+        return status or int(any(found.values()))
+
+    return command.run(work)
 
 
 if __name__ == "__main__":

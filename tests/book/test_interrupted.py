@@ -1,7 +1,6 @@
 """A run that is stopped, that finds another at work, or that cannot write: nothing is lost, and one line says so."""
 
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -13,22 +12,22 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
-from tools import book, environment, execute, lock, notebooks
+from tools import environment, execute, lock, notebooks
 
 # A book of three notebooks in a folder of its own: one passes, one waits for a file, one is like the first.
 PROGRAM = """
 import pathlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-from tools import book, execute, notebooks
+from tools import book, command, execute, notebooks
 here = pathlib.Path({folder!r})
-notebooks.ROOT = execute.ROOT = book.ROOT = here
+notebooks.ROOT = execute.ROOT = command.ROOT = here
 execute.EXECUTED = here / "_executed"
 execute.COPIES = execute.EXECUTED / "notebooks"
 for name in ("RUNS", "STARTED", "FINISHED"):
     setattr(execute, name, execute.EXECUTED / getattr(execute, name).name)
 book.site.build = lambda: 0
 execute.ENVIRONMENT["PYTHONPATH"] = {root!r}
-sys.exit(book.program(["build", "--workers", "1"]))
+sys.exit(book.main(["build", "--workers", "1"]))
 """
 
 
@@ -164,47 +163,6 @@ def test_a_program_ends_with_all_that_it_started(patience):
     assert time.monotonic() - began < 30
 
 
-@pytest.mark.parametrize(
-    ("number", "line"),
-    [
-        (errno.ENOSPC, "error: /x: the disk is full; free some space and run the same command again\n"),
-        (errno.EROFS, "error: /x: this folder is read-only: copy the book to a folder of your own\n"),
-        (errno.EACCES, "error: /x: no permission to write here: copy the book to a folder of your own\n"),
-    ],
-)
-def test_where_nothing_can_be_written_one_line_says_so(monkeypatch, capsys, tmp_path, number, line):
-    def no(*_):
-        raise OSError(number, os.strerror(number), "/x")
-
-    monkeypatch.setattr(book, "ROOT", tmp_path)
-    monkeypatch.setattr(lock, "held", no)
-    assert book.main(["build"]) == 1
-    assert capsys.readouterr().out == line
-    monkeypatch.setattr(environment, "prepare", no)
-    monkeypatch.setattr(environment, "VENV", str(tmp_path / ".venv"))
-    with pytest.raises(SystemExit) as stopped:
-        environment.main([])
-    assert f"{stopped.value}\n" == line
-
-
-def test_other_errors_keep_their_traceback(monkeypatch, tmp_path):
-    def no(*_):
-        raise OSError(errno.EIO, "the disk is broken")
-
-    monkeypatch.setattr(book, "ROOT", tmp_path)
-    monkeypatch.setattr(book.execute, "execute", no)
-    with pytest.raises(OSError, match="the disk is broken"):
-        book.main(["build"])
-
-
-def test_a_failure_on_a_full_disk_says_so(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(book, "ROOT", tmp_path)
-    monkeypatch.setattr(book.execute, "execute", lambda _: 1)
-    monkeypatch.setattr(book.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1e6}))
-    assert book.main(["build"]) == 1
-    assert capsys.readouterr().out.startswith("error: the disk is all but full")
-
-
 def test_a_damaged_record_is_no_record(tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "RUNS", tmp_path / "runs.json")
     (tmp_path / "runs.json").write_text('{"half": ')
@@ -212,13 +170,3 @@ def test_a_damaged_record_is_no_record(tmp_path, monkeypatch):
     execute.store(execute.RUNS, {"a": 1})
     assert execute.runs() == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["runs.json"]
-
-
-def test_a_port_that_is_taken_gets_one_line(monkeypatch, capsys, tmp_path):
-    import socket
-
-    (tmp_path / "index.html").touch()
-    monkeypatch.setattr(book.site, "HTML", tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert book.main(["serve", "--port", str(taken.getsockname()[1])]) == 1
-    assert "is taken" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import subprocess
 from pathlib import Path
 
 from tools import node
@@ -45,12 +44,8 @@ def typeset(formulas):
         If Node or its packages cannot be had.
     """
     formulas = sorted(set(formulas))
-    command = [str(node.program()), str(HERE / "formulas.mjs"), str(node.modules(HERE))]
     given = json.dumps({"fonts": FONTS, "formulas": formulas})
-    done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8", check=False)
-    if done.returncode:
-        raise node.UnavailableError(f"MathJax failed: {done.stderr.strip()[-300:]}")
-    answer = json.loads(done.stdout)
+    answer = json.loads(node.run("MathJax", [HERE / "formulas.mjs", node.modules(HERE)], input=given))
     # On a phone a long formula scrolls in its box, which the keyboard has to reach.
     boxes = [box.replace('display="true"', 'display="true" tabindex="0"', 1) for box in answer["html"]]
     return dict(zip(formulas, boxes, strict=True)), answer["css"] + SIZE

@@ -7,12 +7,13 @@ compresses, as the hosts of static sites do. Scores for speed depend on what els
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tools import browser, compressed, node, site
+from playwright.sync_api import sync_playwright
+
+from tools import browser, command, compressed, node, site
 
 HERE = Path(__file__).resolve().parent
 PAGES = ("book/index", "book/dropout/dropout", "book/penalties/l1-l2", "book/evidence/conventions", "book/api")
@@ -26,17 +27,14 @@ SHOWN = {
 }
 
 
-def measure(address, form):
-    """Return Lighthouse's report on a page."""
+def measure(address, form, chromium):
+    """Return Lighthouse's report on a page, as seen in the Chromium at a path."""
     program = node.modules(HERE) / "node_modules" / "lighthouse" / "cli" / "index.js"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "report.json")
-        command = [str(node.program()), str(program), address, "--quiet", "--output=json", f"--output-path={file}"]
-        command += ["--chrome-flags=--headless=new --no-sandbox --disable-gpu", *FORMS[form]]
-        environment = os.environ | {"CHROME_PATH": browser.program() or ""}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise node.UnavailableError(f"Lighthouse failed: {done.stderr.strip()[-300:]}")
+        options = ["--quiet", "--output=json", f"--output-path={file}", *FORMS[form]]
+        options.append("--chrome-flags=--headless=new --no-sandbox --disable-gpu")
+        node.run("Lighthouse", [program, address, *options], env=os.environ | {"CHROME_PATH": chromium})
         return json.loads(file.read_text(encoding="utf-8"))
 
 
@@ -53,25 +51,30 @@ def row(page, form, report):
     return f"| {page} | {form} | {' | '.join(scores + shown)} |"
 
 
+def table(pages):
+    """Print the table of pages of the built site."""
+    command.check_site(site.HTML)
+    there = [path.relative_to(site.HTML).with_suffix("").as_posix() for path in site.HTML.rglob("*.html")]
+    command.check_names(pages, there, "page")
+    with sync_playwright() as playwright:
+        chromium = browser.path(playwright)
+    if chromium is None:
+        raise command.StopError(browser.MISSING)
+    print("| Page | Form |", " | ".join([*SCORES.values(), *SHOWN.values()]), "|")
+    print("|:--|:--|" + "--:|" * (len(SCORES) + len(SHOWN)), flush=True)
+    with compressed.serving(site.HTML) as address:
+        for page in pages:
+            for form in FORMS:
+                print(row(page, form, measure(f"{address}{page}.html", form, chromium)), flush=True)
+    return 0
+
+
 def main(arguments=None):
-    """Print the table; return the exit status."""
+    """Print the table of the pages named; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.lighthouse", description=__doc__)
     parser.add_argument("pages", nargs="*", default=PAGES, help="such as book/index")
     pages = parser.parse_args(arguments).pages
-    if not (site.HTML / "index.html").exists():
-        print("error: there is no site yet; build it first")
-        return 1
-    print("| Page | Form |", " | ".join([*SCORES.values(), *SHOWN.values()]), "|")
-    print("|:--|:--|" + "--:|" * (len(SCORES) + len(SHOWN)), flush=True)
-    try:
-        with compressed.serving(site.HTML) as address:
-            for page in pages:
-                for form in FORMS:
-                    print(row(page, form, measure(f"{address}{page}.html", form)), flush=True)
-    except node.UnavailableError as error:
-        print(f"error: {error}")
-        return 1
-    return 0
+    return command.run(lambda: table(pages))
 
 
 if __name__ == "__main__":
