@@ -1,9 +1,6 @@
 """The built site, served on a port of this machine, and a headless Chromium to look at it with."""
 
-import functools
-import http.server
 import os
-import threading
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -12,13 +9,6 @@ from tests.conftest import NO_BROWSER, ROOT
 from tools.browser import launch
 
 HTML = ROOT / "_build" / "html"
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files and keeps its log to itself."""
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope="session")
@@ -32,14 +22,10 @@ def html():
 @pytest.fixture(scope="session")
 def address(html):
     """The site's address on this machine."""
-    handler = functools.partial(QuietHandler, directory=str(html))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    from tools import compressed
+
+    with compressed.serving(html) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

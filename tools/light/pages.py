@@ -16,6 +16,7 @@ MATHJAX = re.compile(
 MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 ICONS = "fontawesome.js"
+BUNDLE = "tex-mml-chtml.js"  # MathJax in the page
 
 
 class Site:
@@ -57,7 +58,7 @@ def lighten(folder, writers=()):
     site = Site(folder.resolve())
     notes = set_formulas(site)
     theme = (site.static / "scripts" / ICONS).read_text(encoding="utf-8")
-    scripts = site.shared(SCRIPT, leave=(ICONS, "tex-mml-chtml.js", *SEARCH))
+    scripts = site.shared(SCRIPT, leave=(ICONS, BUNDLE, *SEARCH))
     sheets = site.shared(SHEET)
     script = "\n;\n".join(MAP.sub("", path.read_text(encoding="utf-8")) for path in scripts)
     (site.static / "site.js").write_text(script, encoding="utf-8")
@@ -75,7 +76,7 @@ def lighten(folder, writers=()):
 
 def _other_scripts(site):
     """Return the scripts that may set a class: all but the icons, formulas and the index of the search."""
-    left_out = (ICONS, "searchindex.js", "tex-mml-chtml.js")
+    left_out = (ICONS, "searchindex.js", BUNDLE)
     return [path for path in sorted(site.folder.rglob("*.*js")) if path.name not in left_out]
 
 
@@ -95,6 +96,7 @@ def set_formulas(site):
         if formulas.found(text):
             text = formulas.put(text, done).replace("</head>", link.format(root=_root(site, page)), 1)
         site.pages[page] = MATHJAX.sub("", text)
+    (site.static / "mathjax" / BUNDLE).unlink(missing_ok=True)  # its fonts stay: the style sheet asks for them
     return []
 
 
