@@ -8,6 +8,7 @@ standard library alone and no syntax newer than Python 3.6: an old Python should
 get a clear line, not a traceback.
 """
 
+import argparse
 import errno
 import hashlib
 import os
@@ -199,7 +200,8 @@ def write_loosened(name):
 
 def prepare(requirements, python, how=""):
     """Create the environment, or bring it up to date; ``how`` is "", "--unpinned" or "--newest"."""
-    if version_of(venv_python()) not in SUPPORTED:
+    # One that was stopped half made has a Python, and no pip that knows itself.
+    if version_of(venv_python()) not in SUPPORTED or pip(["show", "pip"])[0]:
         make_venv(python)
     for name in requirements:
         if os.path.exists(stamp(name)):
@@ -221,10 +223,14 @@ def prepare(requirements, python, how=""):
 
 def main(arguments=None):
     """Do what is missing, and nothing else."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    python = find_python()
-    how = next((word for word in arguments if word in ("--unpinned", "--newest")), "")
-    requirements = [BOOK, TESTS] if "--tests" in arguments else [BOOK]
+    parser = argparse.ArgumentParser(prog="python tools/environment.py", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--tests", action="store_true", help="install what tests and tools need, too")
+    only = parser.add_mutually_exclusive_group()
+    for option, words in (("--unpinned", "let pip choose what they pull in"), ("--newest", "let pip choose them, too")):
+        only.add_argument(option, dest="how", action="store_const", const=option, default="", help=words)
+    options = parser.parse_args(arguments)
+    python, how = find_python(), options.how
+    requirements = [BOOK, TESTS] if options.tests else [BOOK]
     if version_of(venv_python()) in SUPPORTED and not how:
         requirements = [name for name in requirements if installed(name) != wanted(name)]
     if not requirements:
