@@ -1,7 +1,7 @@
 """Pin what the requirements pull in: ``python -m tools.constraints`` writes ``constraints.txt``.
 
 The pins are the versions that this environment has. To renew them, install the newest ones first:
-``python tools/environment.py --tests --unpinned``. ``--check`` says what differs and writes nothing.
+``python tools/environment.py --tests --unpinned``. A test says what differs from what is installed.
 
 Write it with the oldest Python of those supported: what it gets runs on the others, too.
 """
@@ -39,9 +39,8 @@ def needs(requirement):
             yield needed
 
 
-def pulled_in():
-    """Return {name: version} of all that the requirements pull in here, themselves left out."""
-    direct = [requirement for name in FILES for requirement in requirements(name)]
+def closure(direct):
+    """Return the names of requirements and of all that they pull in here."""
     todo, seen = list(direct), set()
     while todo:
         requirement = todo.pop()
@@ -49,7 +48,13 @@ def pulled_in():
         if key not in seen:
             seen.add(key)
             todo += needs(requirement)
-    names = {name for name, _ in seen} - {canonicalize_name(requirement.name) for requirement in direct}
+    return {name for name, _ in seen}
+
+
+def pulled_in():
+    """Return {name: version} of all that the requirements pull in here, themselves left out."""
+    direct = [requirement for name in FILES for requirement in requirements(name)]
+    names = closure(direct) - {canonicalize_name(requirement.name) for requirement in direct}
     return {name: importlib.metadata.version(name).partition("+")[0] for name in sorted(names)}
 
 
@@ -74,12 +79,8 @@ def problems():
 
 
 def main(arguments=None):
-    """Write the file, or check it; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.constraints", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="say what differs and write nothing")
-    if parser.parse_args(arguments).check:
-        print("\n".join(problems()) or "constraints.txt is what is installed")
-        return bool(problems())
+    """Write the file; return the exit status."""
+    argparse.ArgumentParser(prog="python -m tools.constraints", description=__doc__).parse_args(arguments)
     if sys.version_info[:2] != environment.SUPPORTED[0]:
         print("error: run this with Python {}.{}, the oldest that is supported".format(*environment.SUPPORTED[0]))
         return 1

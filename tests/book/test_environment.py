@@ -1,21 +1,22 @@
 """The environment: what is pinned, what is asked of which index, and that no network is asked for nothing."""
 
-import functools
-import http.server
+import contextlib
+import importlib.metadata
 import importlib.util
 import re
 import subprocess
 import sys
-import threading
 import tomllib
 import zipfile
 
+import grimp
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
-from tools import constraints
+from tools import compressed, constraints, packages, pythons
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -43,13 +44,8 @@ def index(tmp_path):
         archive.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{information}/RECORD", "")
     (folder / "index.html").write_text(f'<a href="{wheel.replace("+", "%2B")}">{wheel}</a>')
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with compressed.serving(tmp_path / "index") as address:
+        yield address
 
 
 @pytest.fixture
@@ -123,6 +119,44 @@ def test_newest_turns_pins_into_lower_bounds(environment, line, loose):
     assert environment.loosened(line) == loose
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_environment_that_was_stopped_half_made_is_made_again(environment, monkeypatch, tmp_path, whole):
+    options = [] if whole else ["--without-pip"]  # pip comes last: this is what Ctrl-C leaves
+    subprocess.run([sys.executable, "-m", "venv", *options, tmp_path / "venv"], check=True)
+    python, done = str(tmp_path / "venv" / "bin" / "python"), []
+    monkeypatch.setattr(environment, "VENV", str(tmp_path / "venv"))
+    monkeypatch.setattr(environment, "venv_python", lambda: python)
+    monkeypatch.setattr(environment, "make_venv", done.append)
+    monkeypatch.setattr(environment, "install_torch", lambda pin: None)
+    monkeypatch.setattr(environment, "install", lambda arguments: None)
+    monkeypatch.setattr(environment.lock, "held", lambda folder: contextlib.nullcontext())
+    environment.main([])
+    assert done == ([] if whole else [sys.executable])
+
+
+@pytest.mark.parametrize("words", [["--all"], ["tests"], ["--unpinned", "--newest"]])
+def test_unknown_words_and_two_ways_at_once_are_an_error(environment, monkeypatch, words, capsys):
+    monkeypatch.setattr(environment, "prepare", lambda *_: pytest.fail("something was done"))
+    with pytest.raises(SystemExit, match=r"^2$"):
+        environment.main(words)
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--newest"], (["requirements.txt"], "--newest")),
+        (["--tests", "--unpinned"], (["requirements.txt", "requirements-dev.txt"], "--unpinned")),
+    ],
+)
+def test_options_say_what_is_installed_and_how(environment, monkeypatch, words, expected):
+    done = []
+    monkeypatch.setattr(environment, "prepare", lambda requirements, python, how: done.append((requirements, how)))
+    monkeypatch.setattr(environment.lock, "held", lambda folder: contextlib.nullcontext())
+    environment.main(words)
+    assert done == [expected]
+
+
 def test_an_environment_that_is_up_to_date_asks_nothing(environment, monkeypatch, tmp_path):
     monkeypatch.setattr(environment, "VENV", str(tmp_path))
     monkeypatch.setattr(environment, "pip", lambda _: pytest.fail("pip was called"))
@@ -169,13 +203,36 @@ def test_constraints_see_what_is_missing_and_what_differs(monkeypatch):
     assert [line.rpartition(" is ")[2] for line in constraints.problems()] == ["installed and not pinned"]
 
 
-def test_the_test_extra_has_what_the_unit_tests_import():
-    """Those of the packages, with the extras for plots and data: no more is needed."""
+def unit_tests(graph):
+    """Return the modules of the unit tests that need no framework, and those of the tools that they import."""
+    folders = tuple(f"{folder.replace('/', '.')}." for folder in pythons.TESTS)
+    left_out = tuple(path.partition("=")[2].removesuffix(".py").replace("/", ".") for path in pythons.FRAMEWORKS)
+    found = {name for name in graph.modules if name.startswith(folders) and not name.startswith(left_out)}
+    return found | {name for one in found for name in graph.find_upstream_modules(one) if name.startswith("tools.")}
+
+
+def test_the_extras_bring_what_the_unit_tests_import():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    names = {Requirement(line).name for name in ("plot", "data", "test") for line in extras[name]}
-    pins = {Requirement(line).name for one in constraints.FILES for line in map(str, constraints.requirements(one))}
+    lines = [line for name in pythons.EXTRAS for line in project["optional-dependencies"][name]]
+    brought = constraints.closure(map(Requirement, project["dependencies"] + lines))
+    graph = grimp.build_graph("tests", "tools", include_external_packages=True, cache_dir=None)
+    names = {other for one in unit_tests(graph) for other in graph.find_modules_directly_imported_by(one)}
+    outside = {name.partition(".")[0] for name in names} - {"tests", "tools", *packages.NAMES, *sys.stdlib_module_names}
+    assert {"numpy", "pytest", "hypothesis", "yaml"} <= outside
+    distributions = importlib.metadata.packages_distributions()
+    assert not [name for name in sorted(outside) if not {*map(canonicalize_name, distributions[name])} & brought]
+
+
+def test_the_extras_name_what_the_book_pins():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = {Requirement(line).name for name in pythons.EXTRAS for line in extras[name]}
+    pins = {requirement.name for one in constraints.FILES for requirement in constraints.requirements(one)}
     assert names <= pins | constraints.pinned().keys()
+
+
+def test_every_job_of_the_scheduled_run_is_reported_when_it_fails():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "versions.yml").read_text(encoding="utf-8"))["jobs"]
+    assert set(jobs["report"]["needs"]) == jobs.keys() - {"report"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
