@@ -10,12 +10,12 @@ endif
 .PHONY: help book test pythons serve colab pdf lighthouse bench experiments mutants lint fix clean environment tests-environment
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\): *[a-z-]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\): *[a-z-]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 19
 
-environment:
+environment:  ## make .venv, with what the book needs
 	@$(PYTHON) tools/environment.py
 
-tests-environment:
+tests-environment:  ## the same, with what tests and tools need
 	@$(PYTHON) tools/environment.py --tests
 
 book: environment  ## set up, execute the notebooks that changed, build the site into _build/html
@@ -24,14 +24,13 @@ book: environment  ## set up, execute the notebooks that changed, build the site
 test: tests-environment  ## set up, build, and run every test
 	@$(VENV)/python -m tools.book test
 
-pythons: environment  ## run the unit tests on every supported Python at hand
-	@$(VENV)/python tools/pythons.py
+pythons:  ## run the unit tests on every supported Python at hand
+	@$(PYTHON) tools/pythons.py
 
 serve: environment  ## show the built site on http://127.0.0.1:8000
 	@$(VENV)/python -m tools.book serve
 
-colab: environment  ## execute the notebooks' plain edition as on Colab (about 2 GB more, long)
-	@$(VENV)/python -m tools.book build
+colab: book  ## execute the notebooks' plain edition as on Colab (about 2 GB more, long)
 	@$(VENV)/python -m tools.elsewhere colab
 
 pdf: tests-environment  ## print the built site into one file, _build/book.pdf

@@ -6,14 +6,12 @@ import sys
 
 from tools import notebooks
 
-# It brings its own Node, reads the settings in pyproject.toml, and looks for packages where this Python does.
+# basedpyright brings its own Node and looks for packages where this Python does.
 TYPES = ["basedpyright", "--pythonpath", sys.executable]
-NOT_OURS = ".git,.venv,.elsewhere,_build,_executed,mutants,*.svg,package-lock.json"
-SPELLING = ["codespell", "--skip", NOT_OURS, "--builtin", "clear,rare"]
 
 
 def main(arguments=None):
-    """Run each tool; return 1 if any complained."""
+    """Run each tool, with its settings in pyproject.toml; return 1 if any complained."""
     parser = argparse.ArgumentParser(prog="python -m tools.lint", description=__doc__)
     parser.add_argument("--fix", action="store_true", help="mend what can be mended")
     fix = parser.parse_args(arguments).fix
@@ -22,7 +20,7 @@ def main(arguments=None):
         ["ruff", "format", *([] if fix else ["--check"]), "."],
         ["tools.notebooks", *(["--fix"] if fix else [])],
         TYPES,
-        SPELLING,
+        ["codespell"],
     ]
     failed = [
         command[0]

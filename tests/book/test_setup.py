@@ -1,6 +1,7 @@
 """Anywhere: the one set-up cell, the one address, and the files that Binder, Colab and pip read agree."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -121,3 +122,14 @@ def test_the_readme_names_the_two_commands_first():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"```sh\nmake book .*\nmake test .*\n```", text)
     assert text.index("make book") < text.index("make serve")
+
+
+def test_make_help_lists_every_target_and_no_file_stands_for_one():
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", text, re.MULTILINE)
+    assert sorted(phony.split()) == sorted(targets)
+    if shutil.which("make") is None:
+        pytest.skip("there is no make")
+    shown = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in shown.splitlines()] == targets
