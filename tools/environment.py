@@ -29,7 +29,7 @@ SPACE_NEEDED_GB = 5.0
 INTERRUPTED = 130
 # PyTorch's own index of builds without CUDA. On other systems PyPI's build is without CUDA anyway.
 TORCH_CPU = "https://download.pytorch.org/whl/cpu"
-TORCH_COST = "PyPI's build for Linux brings CUDA: about 3 GB more to download and 5 GB more on the disk"
+TORCH_COST = "PyPI's build for Linux brings CUDA: by estimate 3 GB more to download and 5 GB more on the disk"
 NETWORK_SIGNS = (
     "Temporary failure in name resolution",
     "Failed to establish a new connection",
