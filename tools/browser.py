@@ -24,8 +24,10 @@ def path(playwright):
 def launch(playwright):
     """Return a running Chromium; None if there is none that runs."""
     found = path(playwright)
+    if found is None:
+        return None
     try:
-        return found and playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        return playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
     except Error:
         if found != playwright.chromium.executable_path:
             raise

@@ -74,7 +74,8 @@ def test_what_stops_a_command_is_one_line(folder, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals of this kind")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_kill_are_one_line(folder, capsys, stop):
-    before = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def work():
         os.kill(os.getpid(), stop)
@@ -82,8 +83,9 @@ def test_ctrl_c_and_kill_are_one_line(folder, capsys, stop):
 
     assert command.run(work, stopped="stopped here") == environment.INTERRUPTED
     assert capsys.readouterr().out == "\nstopped here\n"
-    assert signal.getsignal(signal.SIGTERM) == before[0]
-    signal.signal(signal.SIGINT, before[1])
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.mark.parametrize(

@@ -121,11 +121,11 @@ def test_newest_turns_pins_into_lower_bounds(environment, line, loose):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_environment_that_was_stopped_half_made_is_made_again(environment, monkeypatch, tmp_path, whole):
-    options = [] if whole else ["--without-pip"]  # pip comes last: this is what Ctrl-C leaves
-    subprocess.run([sys.executable, "-m", "venv", *options, tmp_path / "venv"], check=True)
-    python, done = str(tmp_path / "venv" / "bin" / "python"), []
-    monkeypatch.setattr(environment, "VENV", str(tmp_path / "venv"))
-    monkeypatch.setattr(environment, "venv_python", lambda: python)
+    done = []
+    monkeypatch.setattr(environment, "VENV", str(tmp_path))
+    if not whole:  # pip comes last: this is what Ctrl-C leaves
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+        monkeypatch.setattr(environment, "venv_python", lambda: str(tmp_path / "bin" / "python"))
     monkeypatch.setattr(environment, "make_venv", done.append)
     monkeypatch.setattr(environment, "install_torch", lambda pin: None)
     monkeypatch.setattr(environment, "install", lambda arguments: None)
