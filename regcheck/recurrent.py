@@ -154,7 +154,7 @@ def _gates(a):
     return np.split(a, 4, axis=-1)
 
 
-@exercise("The end of the paper's cell")
+@exercise("With layer normalization")
 def cell_end(answer):
     """o tanh(LN(c)), and c as it is."""
     for rng in trials():
@@ -207,7 +207,7 @@ def which(answer):
         {
             "a": "In Keras that is a mask on h before the products, one a sequence: the same name, another place.",
             "b": "That drops what one layer gives to the next. The recurrent path is not touched.",
-            "c": "That drops the carried state, h and c: what the paper sets out to avoid.",
+            "c": "That drops the h that is carried on. Which of the four does the paper mask: i, f, g or o?",
         },
     )
 

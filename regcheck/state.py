@@ -3,7 +3,7 @@
 import numpy as np
 
 from regcheck import draws
-from regcheck.core import Wrong, array, choice, compare, exercise, expect, near, parts, trials
+from regcheck.core import Wrong, array, compare, exercise, expect, near, parts, trials
 
 
 @exercise("Mean and mean square")
@@ -184,18 +184,29 @@ def zoneout(answer):
         )
 
 
-@exercise("Reading somebody's code")
-def wrapper(answer):
-    """The default filter does not know a Keras cell's state."""
-    choice(
-        answer,
-        "b",
-        {
-            "a": "The documentation speaks of an LSTMStateTuple. Is that what a Keras cell returns?",
-            "c": "The arguments are the probabilities to keep.",
-            "d": "The output and what is carried on part ways before the masks. Which of them does each mask touch?",
-        },
-    )
+@exercise("The highest rate")
+def highest_rate(answer):
+    """1 - share^(1 / steps)."""
+    for rng in trials():
+        steps, share = int(rng.integers(5, 40)), rng.uniform(0.3, 0.8)
+        compare(
+            answer(steps, share),
+            1 - share ** (1 / steps),
+            {
+                "That is the probability to keep.": share ** (1 / steps),
+                "That is the rate of one mask a sequence. With a new mask each step a unit is at risk at every one.": 1
+                - share,
+                "You raised to the power of steps. From the share after all steps back to one step it is a root.": 1
+                - share**steps,
+                "You divided the loss by the steps. Near it: but the losses do not add up, the shares multiply.": (
+                    1 - share
+                )
+                / steps,
+                "You took q for e^(-p). Near it for small rates, and too high.": -np.log(share) / steps,
+                "That is the rate at which about 1/e is left, whatever the share.": 1 / steps,
+            },
+            "Which share is alive after one step, after two, after all? Set the last equal to the share, and solve.",
+        )
 
 
 def _as_found(x, forget, rate, rng):

@@ -134,7 +134,7 @@ WRONG = {
         (cell(h=lambda o, c, gain, shift: s(o) * norm(c, gain, shift)), "tanh is missing"),
         (cell(h=lambda o, c, gain, shift: 0 * c), "h is not"),
     ],
-    "which": [("a", "before the products"), ("b", "to the next"), ("c", "sets out to avoid")],
+    "which": [("a", "before the products"), ("b", "to the next"), ("c", "carried on")],
     "step": [
         (cell(memory=lambda i, f, g, o, c, m: m * (s(f) * c + s(i) * np.tanh(o))), "Nothing is mended"),
         (cell(memory=lambda i, f, g, o, c, m: m * (s(f) * c + s(i) * np.tanh(g))), "gates are in order now"),

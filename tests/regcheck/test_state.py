@@ -146,7 +146,15 @@ WRONG = {
         ),
         (lambda old, new, zone: np.where(zone, old, new) if np.ndim(zone) else 0 * old, "mean over the draws"),
     ],
-    "wrapper": [("a", "LSTMStateTuple"), ("c", "probabilities to keep"), ("d", "part ways")],
+    "highest_rate": [
+        (lambda steps, share: share ** (1 / steps), "probability to keep"),
+        (lambda steps, share: 1 - share, "one mask a sequence"),
+        (lambda steps, share: 1 - share**steps, "it is a root"),
+        (lambda steps, share: (1 - share) / steps, "the shares multiply"),
+        (lambda steps, share: -np.log(share) / steps, "too high"),
+        (lambda steps, share: 1 / steps, "about 1/e"),
+        (lambda steps, share: 1 - share ** (1 / (steps - 1)), "after one step, after two"),
+    ],
     "memory": [
         (memory(per_example=False, factor=lambda p: 1 / (1 - p), end=lambda p: 1.0), "mask for each"),
         (memory(factor=lambda p: 1 / (1 - p), end=lambda p: 1.0), "at every step"),
