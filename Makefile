@@ -7,7 +7,7 @@ VENV := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test pythons serve colab pdf lighthouse bench experiments mutants lint fix clean environment tests-environment
+.PHONY: help book test pythons serve colab pdf lighthouse bench experiments mutants lowest lint fix clean environment tests-environment
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\): *[a-z-]* *## /\1\t/p' $(MAKEFILE_LIST) | expand -t 19
@@ -38,6 +38,9 @@ pdf: tests-environment  ## print the built site into one file, _build/book.pdf
 
 lighthouse: tests-environment  ## measure the built site with Lighthouse
 	@$(VENV)/python -m tools.lighthouse
+
+lowest: tests-environment  ## run reglib's unit tests with the lowest NumPy, under the interpreter of the pages
+	@$(VENV)/python -m tools.live.unit_tests
 
 bench: environment  ## time reglib beside PyTorch, Keras and scikit-learn
 	@$(VENV)/python -m bench

@@ -325,7 +325,9 @@ def _bootstrap(difference, confidence, resamples, rng):
         confidence_level=confidence,
         n_resamples=resamples,
         method="BCa",
-        rng=np.random.default_rng(0) if rng is None else rng,
+        random_state=np.random.default_rng(0)
+        if rng is None
+        else rng,  # its name up to SciPy 1.14, in pages; taken since
     )
     low, high = result.confidence_interval
     return float(low), float(high)

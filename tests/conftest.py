@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_BROWSER = "no Chromium was found and none could be fetched"
+NO_LIVE = "the site was built without Run buttons: the runtime could not be fetched"
 
 
 def exactly(text):
@@ -31,6 +32,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter):
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_LIVE in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section("LIVE TESTS SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests of cells that run in the page did not run: {NO_LIVE}.")
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
     if skipped:
         terminalreporter.section("SITE TESTS SKIPPED", sep="!", red=True, bold=True)

@@ -4,6 +4,7 @@ A copy of the sources is staged in ``_executed/site``: Markdown as it stands,
 each notebook with the outputs of its executed copy, and a configuration with
 additions that only a build can know: execution off, MathJax served by the site
 itself, the table of what each notebook cost, and the stored tables of the races.
+Last, the pages get what their cells need to run in the reader's browser (`tools.live`).
 """
 
 import hashlib
@@ -18,9 +19,10 @@ import grimp
 import yaml
 
 from bench import report
-from tools import branch, card, environment, execute, labels, notebooks, packages, plain, process, reading
+from tools import branch, card, environment, execute, labels, node, notebooks, packages, plain, process, reading
 from tools.light.missing_page import write_missing_page
 from tools.light.pages import lighten
+from tools.live import pages
 
 ROOT = notebooks.ROOT
 STAGE = execute.EXECUTED / "site"
@@ -28,6 +30,7 @@ KEY = execute.EXECUTED / "site.key"
 NEW = execute.EXECUTED / "new"  # where a site is built; it takes the old one's place when it is complete
 HTML = ROOT / "_build" / "html"
 LIGHT = ROOT / "tools" / "light"
+LIVE = ROOT / "tools" / "live"
 MATHJAX_FILES = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2")
 
 
@@ -137,9 +140,10 @@ def stage():
 
 
 def builders():
-    """Return the files that build the site: the modules that this one imports, and what runs in Node."""
+    """Return the files that build the site: the modules that this one imports, what runs in Node and in pages."""
     modules = grimp.build_graph("tools", cache_dir=None).find_upstream_modules("tools.site")
-    return {*map(packages.file, modules), Path(__file__), *(path for path in LIGHT.iterdir() if path.is_file())}
+    folders = [path for path in (*LIGHT.iterdir(), *LIVE.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    return {*map(packages.file, modules), Path(__file__), *folders}
 
 
 def fingerprint():
@@ -176,6 +180,15 @@ def make():
         print(f"error: {error}; tools/plain.py says what is known")
         return 1, []
     branch.write(html)
+    try:
+        print(pages.install(html))
+    except node.UnavailableError as error:
+        if os.environ.get("REQUIRE_LIVE"):
+            print(f"error: REQUIRE_LIVE is set, and the live pages cannot be made: {error}")
+            return 1, []
+        lacking.append(
+            f"WARNING: THE SITE HAS NO RUN BUTTONS: {error}. Its pages can be read; build again to add them."
+        )
     KEY.unlink(missing_ok=True)
     shutil.rmtree(ROOT / "_build", ignore_errors=True)
     os.replace(NEW / "_build", ROOT / "_build")

@@ -34,6 +34,7 @@ def small_site(monkeypatch, tmp_path):
     monkeypatch.setattr(site.labels, "of_site", lambda root, address: root)
     monkeypatch.setattr(site.plain, "write", lambda stage, html, known: done.append(("plain", html, known)))
     monkeypatch.setattr(site.branch, "write", lambda html: done.append(("branch", html)))
+    monkeypatch.setattr(site.pages, "install", lambda html: done.append(("live", html)))
     return done, lacking
 
 
@@ -41,10 +42,10 @@ def test_a_site_takes_its_place_with_the_plain_edition_and_the_branch_and_then_n
     done, _ = small_site
     assert site.build() == 0
     html = site.NEW / "_build" / "html"
-    assert done == ["built", ("plain", html, site.NEW), ("branch", html)]
+    assert done == ["built", ("plain", html, site.NEW), ("branch", html), ("live", html)]
     assert (site.HTML / "index.html").read_text() == "page"
     assert site.build() == 0
-    assert len(done) == 3
+    assert len(done) == 4
     assert "site: up to date" in capsys.readouterr().out
 
 
@@ -76,10 +77,38 @@ def test_what_has_no_plain_form_leaves_the_old_site(small_site, monkeypatch, cap
     assert not site.KEY.exists()
 
 
+@pytest.fixture
+def no_runtime(monkeypatch):
+    """What runs in the pages cannot be fetched."""
+
+    def refuse(_):
+        raise site.node.UnavailableError("numpy.whl could not be fetched")
+
+    monkeypatch.setattr(site.pages, "install", refuse)
+
+
+def test_without_the_runtime_the_site_is_one_to_read_and_not_finished(small_site, no_runtime, monkeypatch, capsys):
+    monkeypatch.delenv("REQUIRE_LIVE", raising=False)
+    assert site.build() == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said.startswith("WARNING: THE SITE HAS NO RUN BUTTONS: numpy.whl could not be fetched")
+    assert (site.HTML / "index.html").exists()
+    assert not site.KEY.exists()
+
+
+def test_where_live_pages_are_required_the_build_fails_in_one_line(small_site, no_runtime, monkeypatch, capsys):
+    monkeypatch.setenv("REQUIRE_LIVE", "1")
+    assert site.build() == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["error: REQUIRE_LIVE is set, and the live pages cannot be made: numpy.whl could not be fetched"]
+    assert not site.HTML.exists()
+
+
 def test_the_fingerprint_sees_what_the_site_and_the_branch_are_built_from(monkeypatch, tmp_path):
     names = {path.relative_to(ROOT).as_posix() for path in site.builders()}
     assert names >= {
-        "tools/site.py", "tools/plain.py", "tools/light/pages.py", "tools/light/formulas.mjs", "tools/reading.py"
+        "tools/site.py", "tools/plain.py", "tools/light/pages.py", "tools/light/formulas.mjs", "tools/reading.py",
+        "tools/live/cells.py", "tools/live/measured.json", "tools/live/runtime.json", "tools/live/web/live.js"
     }  # fmt: skip
     assert not names & {"tools/mutants.py", "tools/lint.py", "tools/book.py"}
     monkeypatch.setattr(site, "ROOT", tmp_path)

@@ -5,8 +5,10 @@ import os
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import NO_BROWSER, ROOT
+from tests.conftest import NO_BROWSER, NO_LIVE, ROOT
+from tests.site.live import Server
 from tools.browser import launch
+from tools.live.pages import FOLDER
 
 HTML = ROOT / "_build" / "html"
 
@@ -37,3 +39,27 @@ def browser():
             (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(NO_BROWSER)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def live_site(html):
+    """The site with live cells. Without them their tests are skipped, or fail where REQUIRE_LIVE is set."""
+    if not (html / FOLDER / "service-worker.js").exists():
+        (pytest.fail if os.environ.get("REQUIRE_LIVE") else pytest.skip)(NO_LIVE)
+    return html
+
+
+@pytest.fixture(scope="session")
+def server(live_site):
+    """The site below a folder of a compressing server."""
+    started = Server(live_site)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def context(browser):
+    """A fresh profile of the browser."""
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield made
+    made.close()
