@@ -34,6 +34,13 @@ def test_reasons_of_one_cell(source, reason):
     assert survey(source) == [reason]
 
 
+def test_a_module_that_was_missed_while_measuring_is_named():
+    known = {cells.fingerprint("report()"): [0, "ModuleNotFoundError: No module named 'pandas.core'"]}
+    assert survey("report()", times=known) == ["needs pandas"]
+    known = {cells.fingerprint("report()"): [0, "ValueError: no"]}
+    assert survey("report()", times=known) == ["ValueError: no"]
+
+
 def test_what_a_lost_cell_binds_is_lost_until_it_is_bound_again():
     found = survey("import torch\nx = torch.ones(3)", "y = x + 1", "print(y)", "x = 2", "x", "torch.ones(2)")
     needs = "needs PyTorch"

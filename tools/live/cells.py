@@ -103,7 +103,8 @@ def _reason(source, parts, lost, times):
         return f"needs {_all_of(lack)}"
     seconds, error = times.get(fingerprint(source), (0, ""))
     if error:
-        return error
+        absent = re.fullmatch(r"ModuleNotFoundError: No module named '(\w+).*'", error)
+        return f"needs {MISSING.get(absent[1], absent[1])}" if absent else error
     if seconds > LIMIT_SECONDS:
         return f"takes about {_about(seconds)} in a browser"
     reasons = sorted({lost[name] for name in needs if name in lost})

@@ -12,6 +12,7 @@ import linecache
 import logging
 import os
 import sys
+import time
 import traceback
 import types
 from pathlib import Path
@@ -90,6 +91,8 @@ class Runner:
         """Take over the interpreter: its output and its main module."""
         sys.modules["__main__"] = self.module
         sys.stdout = sys.stderr = self.stream
+        if not hasattr(time, "thread_time"):  # there is one thread
+            vars(time)["thread_time"] = time.process_time
 
     def _emit(self, kind, text):
         self.send(self.cell, kind, text)
