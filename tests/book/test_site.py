@@ -34,7 +34,7 @@ def small_site(monkeypatch, tmp_path):
     monkeypatch.setattr(site.labels, "of_site", lambda root, address: root)
     monkeypatch.setattr(site.plain, "write", lambda stage, html, known: done.append(("plain", html, known)))
     monkeypatch.setattr(site.branch, "write", lambda html: done.append(("branch", html)))
-    monkeypatch.setattr(site.pages, "install", lambda html: done.append(("live", html)))
+    monkeypatch.setattr(site.pages, "install", lambda html: done.append(("live", html)) or "live: all cells run")
     return done, lacking
 
 
@@ -54,7 +54,7 @@ def test_a_site_that_lacks_something_is_shown_and_is_not_finished(small_site, ca
     lacking.append(LACKS)
     assert site.build() == 0
     assert (site.HTML / "index.html").exists()
-    assert capsys.readouterr().out.splitlines()[0] == LACKS
+    assert LACKS in capsys.readouterr().out.splitlines()
     lacking.clear()
     assert site.build() == 0
     assert done.count("built") == 2

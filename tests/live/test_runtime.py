@@ -87,9 +87,9 @@ def test_a_package_that_holds_the_file(tmp_path, monkeypatch):
 
 def test_the_cache_is_outside_the_project_and_can_be_moved(monkeypatch, tmp_path, root):
     monkeypatch.delenv("REGBOOK_CACHE", raising=False)
-    assert root not in runtime.cache().parents
+    assert root not in node.cache().parents
     monkeypatch.setenv("REGBOOK_CACHE", str(tmp_path))
-    assert runtime.cache() == tmp_path
+    assert node.cache() == tmp_path
 
 
 def test_the_official_source_comes_first():
