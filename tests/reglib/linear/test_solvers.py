@@ -567,7 +567,7 @@ def test_progress_and_failure_of_a_path():
 
 def test_bad_data():
     X, y = problem()
-    integers = r"^{} must hold floating-point numbers .* got dtype int64; "
+    integers = r"^{} must hold floating-point numbers .* got dtype int(32|64); "
     for call in (
         lambda X, y: fista(X, y, L1(0.1)),
         lambda X, y: coordinate_descent(X, y, L1(0.1)),
