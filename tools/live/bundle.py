@@ -79,6 +79,13 @@ def _imported(node):
     return set()
 
 
+def stand_ins():
+    """Return {path in the zip: bytes} of what stands in for packages that pages have not, with its data sets."""
+    folder = HERE / "stand_ins"
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.py"))}
+    return found | data_sets()
+
+
 def files():
     """Return {path in the zip: bytes}."""
     found = {}
@@ -86,11 +93,9 @@ def files():
         for path in sorted((packages.ROOT / package).rglob("*")):
             if path.suffix in (".py", ".json") and not path.name.endswith(".partial.json"):
                 found[path.relative_to(packages.ROOT).as_posix()] = path.read_bytes()
-    for path in sorted((HERE / "stand_ins").rglob("*.py")):
-        found[path.relative_to(HERE / "stand_ins").as_posix()] = path.read_bytes()
     found |= {"tools/__init__.py": b"", "tools/live/__init__.py": b""}
     found |= {f"tools/live/{name}": (HERE / name).read_bytes() for name in ("names.py", "runner.py")}
-    return found | data_sets()
+    return found | stand_ins()
 
 
 def archive():

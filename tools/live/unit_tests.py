@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tools import node, notebooks
-from tools.live import measure, runtime
+from tools.live import bundle, measure, runtime
 
 HERE = Path(__file__).resolve().parent
 NEEDED = ("pytest", "pluggy", "iniconfig", "pygments", "pyyaml", "packaging")
@@ -21,7 +21,11 @@ FOLDERS = ("tests/reglib", "tests/regcheck")
 
 
 def lend(folder):
-    """Put the Python files of pytest and what it needs into a folder."""
+    """Put the Python files of pytest and what it needs, and what stands in for scikit-learn, into a folder."""
+    for name, content in bundle.stand_ins().items():
+        target = Path(folder, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
     for name in NEEDED:
         for file in importlib.metadata.distribution(name).files or ():
             path = Path(str(file.locate()))
@@ -48,7 +52,7 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         lend(folder)
         words, environment = measure.command(notebooks.ROOT, HERE / "pytest_in_node.py", folder, fetched(), *wanted)
-        return subprocess.run(words, env=environment | {"PYODIDE_PACKAGES": "numpy,scipy"}, check=False).returncode
+        return subprocess.run(words, env=environment | {"PYODIDE_PACKAGES": "numpy,scipy,matplotlib"}, check=False).returncode
 
 
 if __name__ == "__main__":

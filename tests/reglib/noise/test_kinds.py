@@ -460,7 +460,7 @@ def test_bad_constants_of_alpha(make):
 @pytest.mark.parametrize("make", WITH_MASK)
 def test_masks_of_other_numbers_are_refused(make):
     for wrong, dtype in (
-        (MASK.astype(int), "int64"),
+        (MASK.astype(np.int64), "int64"),
         (MASK * 1j, "complex128"),
         (MASK.astype(object), "object"),
         (MASK * 0.5, "float64"),

@@ -102,7 +102,7 @@ def test_bad_batches_are_named():
             "rows must be a count or a non-empty integer array, got float64 of shape (2,)",
         ),
         (
-            lambda: minibatches(rng(), np.zeros((2, 0), int), 1),
+            lambda: minibatches(rng(), np.zeros((2, 0), np.int64), 1),
             TypeError,
             "rows must be a count or a non-empty integer array, got int64 of shape (2, 0)",
         ),
