@@ -7,6 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import NO_BROWSER, NO_LIVE, ROOT
 from tests.site.live import Server
+from tools import compressed
 from tools.browser import launch
 from tools.live.pages import FOLDER
 
@@ -24,8 +25,6 @@ def html():
 @pytest.fixture(scope="session")
 def address(html):
     """The site's address on this machine."""
-    from tools import compressed
-
     with compressed.serving(html) as found:
         yield found
 

@@ -52,7 +52,9 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         lend(folder)
         words, environment = measure.command(notebooks.ROOT, HERE / "pytest_in_node.py", folder, fetched(), *wanted)
-        return subprocess.run(words, env=environment | {"PYODIDE_PACKAGES": "numpy,scipy,matplotlib"}, check=False).returncode
+        return subprocess.run(
+            words, env=environment | {"PYODIDE_PACKAGES": "numpy,scipy,matplotlib"}, check=False
+        ).returncode
 
 
 if __name__ == "__main__":
