@@ -49,7 +49,9 @@ def learned(answer):
                 "You used the variance; the noise is multiplied by the standard deviation.": total * std**2 / 2 + pull,
                 "That is the derivative with respect to sigma, plus KL. You are asked for log alpha.": total + pull,
                 "KL is there once a unit, not once a layer.": total * std / 2 + slope / n,
-                "You counted B times KL. How many KL terms does the objective hold?": total * std / 2 + 6 * slope / n,
+                "That is one KL for each of the B examples. The objective has one for each of the H units.": (
+                    total * std / 2 + 6 * slope / n
+                ),
                 "That is the derivative by alpha, not by its logarithm.": (total * std / 2 + pull) / std**2,
                 "The first term is the derivative by alpha, not by its logarithm.": total / std / 2 + pull,
                 "KL is divided by the number of examples.": total * std / 2 + 4 * slope,

@@ -67,7 +67,7 @@ WRONG = {
         (learned(pull=lambda slope, units, n: -units * slope / n), "does not subtract"),
         (learned(noise=lambda s: np.exp(s / 2) / 12), "already holds the mean"),
         (learned(noise=lambda s: 7.0), "Set slope to 0"),
-        (learned(pull=lambda slope, units, n: 6 * slope / n), "How many KL terms"),
+        (learned(pull=lambda slope, units, n: 6 * slope / n), "each of the B examples"),
         (learned(noise=lambda s: np.exp(-s / 2) / 2), "The first term is the derivative by alpha"),
         (lambda g, e, s, k, n: learned()(g, e, s, k, n) / np.exp(s), "That is the derivative by alpha"),
     ],
