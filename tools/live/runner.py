@@ -92,7 +92,7 @@ class Runner:
         sys.modules["__main__"] = self.module
         sys.stdout = sys.stderr = self.stream
         if not hasattr(time, "thread_time"):  # there is one thread
-            vars(time)["thread_time"] = time.process_time
+            time.thread_time = time.process_time
 
     def _emit(self, kind, text):
         self.send(self.cell, kind, text)
