@@ -1,1 +1,1 @@
-"""What happens to weights: penalties and constraints."""
+"""What happens to weights: penalties, constraints and averages."""

@@ -9,11 +9,19 @@ B. T. Polyak and A. B. Juditsky, Acceleration of stochastic approximation by ave
 P. Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018, arXiv:1803.05407.
 """
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
-from reglib._validate import boolean, integer, number, replica_shape
+from reglib._validate import (
+    boolean,
+    function,
+    instance,
+    integer,
+    number,
+    replica_shape,
+)
 from reglib._values import Value
 from reglib.weights.parameters import each
 
@@ -28,6 +36,8 @@ class Averaging(Value):
 
     def predict(self, rng, forward, x, params, memory):
         """Return the output of the average; of the parameters, where none has been taken yet."""
+        function("forward", forward)
+        instance("memory", memory, Mapping, "a dict")
         return forward(memory.get("average", params), x)
 
     def _taken(self, params, memory, times, share):

@@ -9,6 +9,7 @@ import numpy as np
 
 from reglib.convert import conventions, layouts
 from reglib.linear import solvers
+from reglib.weights import averaging
 from reglib.weights.penalties import L1, ElasticNet, GroupLasso
 from tests.reglib.bad_input.networks import given, rng
 
@@ -66,7 +67,13 @@ def weights(f):
     """Return the calls of `reglib.weights`."""
     a, groups = f.array, np.array([0, 1, 1])
     penalty, grouped = ElasticNet(0.1, 0.1), GroupLasso(0.1, groups)
+    average = averaging.EMA(0.9)
     return {
+        "weights.averaging.EMA": lambda: given(0.9, start=1, every=1, unbiased=True),
+        "weights.averaging.SWA": lambda: given(1, every=1),
+        "weights.averaging.Averaging.parts": lambda: given(average),
+        "weights.averaging.Averaging.predict": lambda: given(average, rng(), f.net.logits, a(5, 3), f.params, {}),
+        "weights.averaging.ema_weights": lambda: given(0.9, 5, unbiased=False),
         "weights.parameters.role": lambda: given("w1"),
         "weights.parameters.place": lambda: given("w_x"),
         "weights.parameters.choose": lambda: given(f.params, "weight"),

@@ -134,6 +134,8 @@ def test_the_weights_of_the_iterates(unbiased):
         (lambda: ema_weights(1.0, 3), "decay must be a finite number in [0, 1), got 1.0"),
         (lambda: ema_weights(0.5, 0), "steps must be at least 1, got 0"),
         (lambda: ema_weights(0.5, 3, unbiased="no"), "unbiased must be True or False, got 'no'"),
+        (lambda: EMA(0.5).predict(None, 3, X, {}, {}), "forward must be a function, got 3"),
+        (lambda: EMA(0.5).predict(None, NET.logits, X, params(), 3), "memory must be a dict, got 3"),
     ],
 )
 def test_what_is_wrong_is_named(make, text):
