@@ -1,6 +1,6 @@
 """Training the settings of an arm on the seeds of a task, all side by side in one pass."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,6 +146,34 @@ def _one_pass(task, arm, settings, seeds, pairs, epochs, *, test, joined):
         params=run.params,
         memory=run.memory,
     )
+
+
+def measured_again(task, arm, result):
+    """Return a result of the same trained networks, measured as another ``task`` says, on the same three parts.
+
+    Parameters
+    ----------
+    task : Task
+        That of the training, but for its measure, which way is better, and the unit.
+    arm : Arm
+    result : Result
+        From `fit`, not trained on training and validation data together.
+
+    Returns
+    -------
+    Result
+        With new ``train``, ``validation`` and ``test``; a run that diverged has no measure. Without curves.
+    """
+    shape = result.validation.shape
+    pairs = np.argwhere(np.ones(shape, bool) if result.which is None else result.which)
+    there = np.isfinite(result.validation[tuple(pairs.T)])
+    state, found = State(result.params, None, result.memory), {}
+    for name, part in zip(("train", "validation", "test"), task.parts(result.seeds), strict=True):
+        found[name] = np.full(shape, np.nan)
+        values = _measure(task, arm, result.settings, result.seeds, pairs, part)(state)
+        found[name][tuple(pairs.T)] = np.where(there, values, np.nan)
+    none = np.full((0, *shape), np.nan)
+    return replace(result, **found, steps=np.zeros(0, int), train_curve=none, validation_curve=none)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,13 +16,13 @@ validation data, and measures what was chosen on test data. What makes it fair:
 - **The test data** are measured once for each trained network, after its training; only chosen ones enter a verdict.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from regbook import experiment
-from regbook.fit import fit
+from regbook.fit import fit, measured_again
 from regbook.notebook import table, verdict_table
 from regbook.task import Arm, Measure, Task
 from reglib._validate import integer, one_of
@@ -201,6 +201,36 @@ def study(task, arms, *, seeds=24, tuning_seeds=0, first_tuning_seed=1000, run=N
     test = {name: _mean(weights[name], final[name].test) for name in arms}
     validation = {name: _mean(weights[name], (tried if own else final)[name].validation) for name in arms}
     return Study(task, arms, tried, share, test, validation, final)
+
+
+def measured_by(found, measure, *, unit, better="lower"):
+    """Return the study that would have been if it had gone by another measure, in its choices and its test.
+
+    Nothing is trained again.
+
+    Parameters
+    ----------
+    found : Study
+        From `study`, without tuning seeds of its own and without arms that were fitted again.
+    measure : callable
+        As in `regbook.task.Task`.
+    unit : str
+    better : {"lower", "higher"}
+
+    Returns
+    -------
+    Study
+    """
+    if any(found.final[name] is not result for name, result in found.tried.items()):
+        raise ValueError("found must be a study whose networks were chosen on their own seeds and not fitted again")
+    task = replace(found.task, measure=measure, unit=unit, better=better)
+    tried = {name: measured_again(task, found.arms[name], result) for name, result in found.tried.items()}
+    share = {name: _share(name, result, better, own=True) for name, result in tried.items()}
+    test, validation = (
+        {name: _mean(share[name], getattr(result, part)) for name, result in tried.items()}
+        for part in ("test", "validation")
+    )
+    return Study(task, found.arms, tried, share, test, validation, tried)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from regbook.fit import Result, fit
-from regbook.study import shares, study
+from regbook.study import measured_by, shares, study
 from regbook.task import Arm, Part, Task, grid
 from reglib.nets.mlp import MLP
 from reglib.noise.kinds import Bernoulli
 from reglib.train.losses import squared_error
 from reglib.train.optim import SGD
 from reglib.train.technique import Technique
+from reglib.weights.averaging import EMA
 from reglib.weights.parameters import each as each_parameter
 from tests.conftest import exactly
 
@@ -278,6 +279,38 @@ def test_memory_from_the_start_is_that_of_each_network_alone(stop):
         rows = slice(seed, None, 5)
         np.testing.assert_array_equal(alone.memory["drawn"], whole.memory["drawn"][rows])
         np.testing.assert_array_equal(alone.memory["mean"]["w2"], whole.memory["mean"]["w2"][rows])
+
+
+def far(logits, part):
+    return np.abs(logits - part.y).max(axis=(-2, -1))
+
+
+@pytest.mark.parametrize("better", ["lower", "higher"])
+def test_the_same_networks_by_another_measure(better):
+    """Averages in the memory predict, and a run that diverged has no measure."""
+    ema = Arm("average", grid(learning_rate=(0.05, 0.2, 1e9)), lambda s: Technique(**EMA(0.5).parts()))
+    arms = [ema, Arm("none", ema.settings)]
+    task = dataclasses.replace(TASK, measure=far, unit="largest error", better=better)
+    other = measured_by(study(TASK, arms, seeds=3), far, unit="largest error", better=better)
+    expected = study(task, arms, seeds=3)
+    assert other.task == task
+    for name in expected.arms:
+        for part in ("train", "validation", "test"):
+            values = getattr(other.tried[name], part)
+            np.testing.assert_array_equal(values, getattr(expected.tried[name], part))
+            assert np.isnan(values[2]).all()
+        for part in ("share", "test", "validation"):
+            np.testing.assert_array_equal(getattr(other, part)[name], getattr(expected, part)[name])
+    assert not np.array_equal(other.test["average"], other.test["none"])
+
+
+@pytest.mark.parametrize("options", [{"tuning_seeds": 2}, {}])
+def test_networks_that_were_trained_anew_are_not_measured_again(options):
+    again = dataclasses.replace(NONE, refit=not options)
+    found = study(TASK, [again], seeds=2, **options)
+    text = "found must be a study whose networks were chosen on their own seeds and not fitted again"
+    with pytest.raises(ValueError, match=exactly(text)):
+        measured_by(found, far, unit="largest error")
 
 
 def test_progress_sees_the_names_of_the_jobs():
