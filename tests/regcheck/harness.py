@@ -103,7 +103,8 @@ class Chapter:
         def look(frame, event, argument):
             if event == "return" and frame.f_code.co_filename == f"<{name}>":
                 for key, value in frame.f_locals.items():
-                    single = np.ndim(value) == 0 and not isinstance(value, np.random.Generator)
+                    several = isinstance(value, list | tuple | np.random.Generator)  # also rows of unequal length
+                    single = not several and np.ndim(value) == 0
                     found[key] = found.get(key, True) and single
 
         sys.setprofile(look)
