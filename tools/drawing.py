@@ -59,8 +59,12 @@ BACKWARD = Place("4 Backward pass", "the gradient, through the masks of step 2")
 PENALTY = Place("5 Penalty", "pulls the weights towards zero", (Chapter("L1 and L2", "penalties/l1-l2"),))
 STEP = Place(
     "6 Step",
-    "moves the weights, shrinks them; one of them is the last",
-    (Chapter("Weight decay", "penalties/weight-decay"), Chapter("Early stopping", "beyond/early-stopping")),
+    "moves the weights, shrinks them, averages them; one step is the last",
+    (
+        Chapter("Weight decay", "penalties/weight-decay"),
+        Chapter("Early stopping", "beyond/early-stopping"),
+        Chapter("Weight averaging", "beyond/weight-averaging"),
+    ),
 )
 PREDICT = Place(
     "After training",
