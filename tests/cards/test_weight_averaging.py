@@ -1,5 +1,7 @@
 """The tabs of the card of weight averaging: what is averaged, and that the average predicts."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ def path_of(params, x, y, batches, rate=0.1):
     """Return the parameters after each step of plain SGD, in float64."""
     path = []
     for rows in batches:
-        _, grads = value_and_grads(NET, params, x[rows], y[rows])
+        grads: Any = value_and_grads(NET, params, x[rows], y[rows])[1]
         params = {name: params[name] - rate * grads[name] for name in params}
         path.append(params)
     return path
