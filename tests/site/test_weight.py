@@ -11,7 +11,7 @@ from tools.light import pages as light
 
 pytestmark = pytest.mark.site
 HOME_KB, CHAPTER_KB = 250, 700
-REQUESTS = 16
+REQUESTS = 18  # two of them for the cells that run
 
 
 # How far things move, as browsers count it.
@@ -53,7 +53,7 @@ def test_a_page_asks_for_one_sheet_one_script_and_no_index_of_the_search(html, p
     head = (html / page).read_text(encoding="utf-8").partition("</head>")[0]
     sheets = re.findall(r'<link\b[^>]*rel="stylesheet"[^>]*href="([^"]+)"', head)
     assert "site.css" in map(_name, sheets)
-    assert set(map(_name, sheets)) <= {"site.css", "formulas.css"}
+    assert set(map(_name, sheets)) <= {"site.css", "formulas.css", "live.css"}
     scripts = re.findall(r"<script\b([^>]*)\bsrc=\"([^\"]+)\"", head)
     assert all("defer" in options or "module" in options for options, _ in scripts), scripts
     assert ("searchindex.js" in {_name(source) for _, source in scripts}) == (page == "search.html")
