@@ -3,6 +3,7 @@
 import json
 import sys
 
+import matplotlib
 import pytest
 
 from tools.live import runner
@@ -42,7 +43,8 @@ class Page:
 @pytest.fixture
 def page():
     made = Page()
-    yield made
+    with matplotlib.rc_context():  # where figures may be drawn, the runner sets the book's style
+        yield made
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, runner.Finder)]
 
 
